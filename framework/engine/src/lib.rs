@@ -1,1 +1,3 @@
-//! Placeholder for the crate's documentation.
+//! Runs network descriptions: memory plan and CPU kernels.
+
+mod cpu;
