@@ -1,0 +1,1 @@
+//! Convolution kernels: the algorithm is chosen by shape.
