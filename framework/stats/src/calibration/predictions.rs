@@ -1,0 +1,119 @@
+//! A view of class scores and labels.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::EvaluationError;
+
+/// What the scores of a row are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScoreKind {
+    /// Unnormalised log-probabilities; their softmax is the prediction.
+    Logits,
+    /// Probabilities, used as they are.
+    Probabilities,
+}
+
+impl ScoreKind {
+    pub(super) fn requirement(self) -> &'static str {
+        match self {
+            Self::Logits => "numbers below infinity, at least one of them finite",
+            Self::Probabilities => "numbers in 0..=1 that sum to 1 within 0.001",
+        }
+    }
+}
+
+impl fmt::Display for ScoreKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Logits => "logits",
+            Self::Probabilities => "probabilities",
+        })
+    }
+}
+
+/// Scores `[rows, classes]`, row-major, and one label per row, borrowed from whoever holds them.
+///
+/// A logit may be negative infinity (a class that a known test prior rules out); NaN and positive infinity are refused
+/// when the row is read.
+#[derive(Debug, Clone, Copy)]
+pub struct Predictions<'a> {
+    scores: &'a [f32],
+    labels: &'a [u32],
+    classes: usize,
+    kind: ScoreKind,
+}
+
+impl<'a> Predictions<'a> {
+    /// Logits `[labels.len(), classes]` with their labels.
+    ///
+    /// # Errors
+    /// When there is no row, the shapes disagree or a label names no class.
+    pub fn logits(scores: &'a [f32], labels: &'a [u32], classes: usize) -> Result<Self, EvaluationError> {
+        Self::new(scores, labels, classes, ScoreKind::Logits)
+    }
+
+    /// Probabilities `[labels.len(), classes]` with their labels.
+    ///
+    /// # Errors
+    /// When there is no row, the shapes disagree or a label names no class.
+    pub fn probabilities(
+        scores: &'a [f32],
+        labels: &'a [u32],
+        classes: usize,
+    ) -> Result<Self, EvaluationError> {
+        Self::new(scores, labels, classes, ScoreKind::Probabilities)
+    }
+
+    /// Scores of either kind with their labels.
+    ///
+    /// # Errors
+    /// When there is no row, the shapes disagree or a label names no class.
+    pub fn new(
+        scores: &'a [f32],
+        labels: &'a [u32],
+        classes: usize,
+        kind: ScoreKind,
+    ) -> Result<Self, EvaluationError> {
+        if labels.len().checked_mul(classes) != Some(scores.len()) {
+            return Err(EvaluationError::Shape { scores: scores.len(), labels: labels.len(), classes });
+        }
+        if scores.is_empty() {
+            return Err(EvaluationError::NoRows);
+        }
+        match labels.iter().position(|&label| label as usize >= classes) {
+            Some(row) => Err(EvaluationError::Label { row, label: labels[row], classes }),
+            None => Ok(Self { scores, labels, classes, kind }),
+        }
+    }
+
+    /// The number of rows, at least 1.
+    pub fn rows(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// The number of classes, at least 1.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// Whether the scores are logits or probabilities.
+    pub fn kind(&self) -> ScoreKind {
+        self.kind
+    }
+
+    /// The scores of one row.
+    ///
+    /// # Panics
+    /// When `row` is not below [`rows`](Self::rows).
+    pub fn row(&self, row: usize) -> &'a [f32] {
+        &self.scores[row * self.classes..][..self.classes]
+    }
+
+    /// One label per row, each below [`classes`](Self::classes).
+    pub fn labels(&self) -> &'a [u32] {
+        self.labels
+    }
+}
