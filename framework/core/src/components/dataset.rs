@@ -1,0 +1,180 @@
+//! Data sets: images, labels, class names, splits and test distributions.
+
+use std::fmt::Debug;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// An 8-bit RGB image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// `[height, width, 3]`, red first.
+    pub pixels: Vec<u8>,
+}
+
+impl Image {
+    /// A black image.
+    pub fn black(height: usize, width: usize) -> Self {
+        Self { height, width, pixels: vec![0; height * width * 3] }
+    }
+
+    /// The pixel at row `y` and column `x`.
+    ///
+    /// # Panics
+    /// If the place is outside the image.
+    pub fn pixel(&self, y: usize, x: usize) -> [u8; 3] {
+        let at = (y * self.width + x) * 3;
+        [self.pixels[at], self.pixels[at + 1], self.pixels[at + 2]]
+    }
+
+    /// Sets the pixel at row `y` and column `x`.
+    ///
+    /// # Panics
+    /// If the place is outside the image.
+    pub fn set_pixel(&mut self, y: usize, x: usize, value: [u8; 3]) {
+        let at = (y * self.width + x) * 3;
+        self.pixels[at..at + 3].copy_from_slice(&value);
+    }
+}
+
+/// Something that yields images by position; decoding may be costly and happens on loader threads.
+pub trait Images: Send + Sync {
+    /// The image at this position of the split.
+    ///
+    /// # Errors
+    /// If it cannot be read or decoded.
+    fn read(&self, position: usize) -> Result<Image, DataError>;
+}
+
+/// Images with labels, in a fixed order.
+#[derive(Clone)]
+pub struct Split {
+    /// The images.
+    pub images: Arc<dyn Images>,
+    /// Class of each image.
+    pub labels: Vec<u32>,
+}
+
+impl Split {
+    /// The number of images.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Images of each class, `[classes]`.
+    pub fn class_counts(&self, classes: usize) -> Vec<usize> {
+        let mut counts = vec![0; classes];
+        for &label in &self.labels {
+            counts[label as usize] += 1;
+        }
+        counts
+    }
+}
+
+impl Debug for Split {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Split of {} images", self.len())
+    }
+}
+
+/// A loaded data set.
+#[derive(Clone, Debug)]
+pub struct Data {
+    /// Class names, by label.
+    pub classes: Vec<String>,
+    /// Height and width of the images that the network sees.
+    pub size: (usize, usize),
+    /// Mean of each channel in `[0, 1]`, for normalisation.
+    pub mean: [f32; 3],
+    /// Standard deviation of each channel in `[0, 1]`.
+    pub deviation: [f32; 3],
+    /// The (long-tailed) training images.
+    pub train: Split,
+    /// The test images, whole and class-balanced; test distributions are subsets of it.
+    pub test: Split,
+    /// Training images of each class by which classes are grouped into many, medium and few-shot. Usually those of
+    /// `train`; a data set may have a setting that reproduces how published numbers were grouped.
+    pub group_counts: Vec<usize>,
+    /// SHA-256, in hex, of everything that decides what the training and test images are.
+    pub fingerprint: String,
+    /// SHA-256, in hex, of the list of the selected training images alone, for the result's protocol.
+    pub subset: String,
+}
+
+/// Where a data set finds its files, and what its random choices depend on.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The data root (`--data`, else `BALPOE_DATA`, else `data/`).
+    pub root: &'a Path,
+}
+
+/// Which images, labels, class names and splits.
+pub trait Dataset: Debug + Send + Sync {
+    /// Loads the data set.
+    ///
+    /// # Errors
+    /// If files are missing, damaged, or not what they should be; the message says how to get them.
+    fn load(&self, place: Place<'_>) -> Result<Data, DataError>;
+
+    /// The positions in the test split that a named test distribution keeps, such as `uniform` or `forward50`.
+    ///
+    /// # Errors
+    /// If the data set has no such distribution.
+    fn distribution(&self, name: &str, data: &Data) -> Result<Vec<u32>, DataError>;
+}
+
+/// Why data cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// A file is not there.
+    #[error("no file `{}`; {remedy}", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// How to get it.
+        remedy: String,
+    },
+    /// A file has the wrong length.
+    #[error("`{}` has {found} bytes where {expected} are expected; it is truncated or another file: remove it and {remedy}", path.display())]
+    Size {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that it should have.
+        expected: u64,
+        /// Bytes that it has.
+        found: u64,
+        /// How to get it.
+        remedy: String,
+    },
+    /// A file's or a selection's content is not the official one.
+    #[error("`{}` is not the official file: its SHA-256 is {found}, expected {expected}; remove it and {remedy}", path.display())]
+    Hash {
+        /// The file.
+        path: PathBuf,
+        /// SHA-256 that it should have.
+        expected: String,
+        /// SHA-256 that it has.
+        found: String,
+        /// How to get it.
+        remedy: String,
+    },
+    /// A file cannot be read.
+    #[error("cannot read `{}`: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Anything else, such as an unknown distribution.
+    #[error("{0}")]
+    Other(String),
+}

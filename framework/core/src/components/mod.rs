@@ -1,0 +1,29 @@
+//! The kinds of components: one trait a file, with the data that passes through it.
+
+mod aggregator;
+mod augmentation;
+mod backbone;
+mod calibrator;
+mod dataset;
+mod error;
+mod head;
+mod mixing;
+mod objective;
+mod optimizer;
+mod predictions;
+mod sampler;
+mod schedule;
+
+pub use aggregator::{Aggregation, Aggregator, Knowledge};
+pub use augmentation::Augmentation;
+pub use backbone::Backbone;
+pub use calibrator::{Calibration, Calibrator};
+pub use dataset::{Data, DataError, Dataset, Image, Images, Place, Split};
+pub use error::ComponentError;
+pub use head::{ExpertHead, HeadParameter};
+pub use mixing::{Batch, Mixing, MixingStreams, Targets};
+pub use objective::{ExpertOutput, LossInput, Objective, Trainees, TrainingLoss};
+pub use optimizer::{Optimizer, Update};
+pub use predictions::{HeldOut, LogitMatrix, NotHeldOut, Predictions, Protocol, SampleId, SampleSplit};
+pub use sampler::Sampler;
+pub use schedule::{Position, Schedule};

@@ -1,0 +1,25 @@
+//! Optimizers: how gradients change the parameters.
+
+use std::fmt::Debug;
+
+/// The circumstances of one update.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Update {
+    /// The learning rate now: the optimizer's own times the schedule's factor.
+    pub learning_rate: f64,
+    /// Updates so far, from zero.
+    pub step: u64,
+}
+
+/// How do gradients change the parameters.
+pub trait Optimizer: Debug + Send + Sync {
+    /// The learning rate that the schedule scales.
+    fn learning_rate(&self) -> f64;
+
+    /// How many values of state it keeps for every parameter, such as one for momentum. They start at zero, and are saved and
+    /// restored with the parameters.
+    fn slots(&self) -> usize;
+
+    /// Updates one parameter tensor in place. `slots` are as long as the parameter.
+    fn update(&self, update: Update, parameter: &mut [f32], gradient: &[f32], slots: &mut [Vec<f32>]);
+}

@@ -1,0 +1,106 @@
+//! One error type for everything that can be wrong with an experiment file.
+
+use std::fmt;
+
+use super::Origin;
+
+/// What is wrong, where, and what to do. The program shows it with the line and a caret; [`fmt::Display`] gives the message
+/// alone.
+#[derive(Clone, Debug)]
+pub struct ConfigError {
+    /// What was expected and what was found, as a lower-case fragment.
+    pub message: String,
+    /// The place; none if no text is to blame.
+    pub origin: Option<Origin>,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// The key of the table that the message is about, for [`Self::within`].
+    key: Option<String>,
+}
+
+impl ConfigError {
+    /// An error at a place.
+    pub fn at(origin: Origin, message: impl Into<String>) -> Self {
+        Self { message: message.into(), origin: Some(origin), help: None, key: None }
+    }
+
+    /// An error with no place yet.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), origin: None, help: None, key: None }
+    }
+
+    /// An error about one key of a component's own table, which [`crate::registry`] points at.
+    pub fn key(key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { message: message.into(), origin: None, help: None, key: Some(key.into()) }
+    }
+
+    /// Adds advice.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Gives the error a place if it has none: the key that it names in this table, else the table itself.
+    #[must_use]
+    pub fn within(mut self, table: &super::Table, place: &Origin) -> Self {
+        if self.origin.is_none() {
+            let entry = self.key.as_ref().and_then(|key| table.get(key));
+            self.origin = Some(entry.map_or_else(|| place.clone(), |value| value.origin.clone()));
+        }
+        self
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl serde::de::Error for ConfigError {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::new(message.to_string())
+    }
+
+    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
+        let help = match suggestion(field, expected.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if expected.is_empty() => "this table takes no keys".to_owned(),
+            None => format!("known keys: {}", expected.join(", ")),
+        };
+        Self::new(format!("unknown key `{field}`")).help(help)
+    }
+
+    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
+        let help = match suggestion(variant, expected.iter().copied()) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => format!("one of: {}", expected.join(", ")),
+        };
+        Self::new(format!("unknown value \"{variant}\"")).help(help)
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self::new(format!("missing key `{field}`"))
+    }
+
+    fn invalid_type(unexpected: serde::de::Unexpected<'_>, expected: &dyn serde::de::Expected) -> Self {
+        Self::new(format!("expected {expected}, found {unexpected}"))
+    }
+
+    fn invalid_value(unexpected: serde::de::Unexpected<'_>, expected: &dyn serde::de::Expected) -> Self {
+        Self::new(format!("expected {expected}, found {unexpected}"))
+    }
+}
+
+/// The known name that is nearest to a misspelt one, if any is near.
+pub fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}

@@ -1,0 +1,211 @@
+//! What a component says about itself when it is registered.
+
+use std::fmt;
+
+use schemars::{JsonSchema, Schema};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::config::ConfigError;
+
+/// The kinds of components, in the order in which an experiment uses them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Which images, labels, class names and splits.
+    Dataset,
+    /// In which order and how often each image is seen.
+    Sampler,
+    /// How one image is changed.
+    Augmentation,
+    /// Which network turns an image into one feature vector per expert.
+    Backbone,
+    /// How a feature vector becomes class logits.
+    Head,
+    /// What loss trains the experts.
+    Objective,
+    /// How batches are made softer in training.
+    Mixing,
+    /// The update of the parameters.
+    Optimizer,
+    /// The learning rate over time.
+    Schedule,
+    /// How predictions are made honest after training.
+    Calibrator,
+    /// How the experts' logits become one prediction.
+    Aggregator,
+}
+
+impl Kind {
+    /// All kinds, in order.
+    pub const ALL: [Self; 11] = [
+        Self::Dataset,
+        Self::Sampler,
+        Self::Augmentation,
+        Self::Backbone,
+        Self::Head,
+        Self::Objective,
+        Self::Mixing,
+        Self::Optimizer,
+        Self::Schedule,
+        Self::Calibrator,
+        Self::Aggregator,
+    ];
+
+    /// The name in experiment files and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dataset => "dataset",
+            Self::Sampler => "sampler",
+            Self::Augmentation => "augmentation",
+            Self::Backbone => "backbone",
+            Self::Head => "head",
+            Self::Objective => "objective",
+            Self::Mixing => "mixing",
+            Self::Optimizer => "optimizer",
+            Self::Schedule => "schedule",
+            Self::Calibrator => "calibrator",
+            Self::Aggregator => "aggregator",
+        }
+    }
+
+    /// The question that a component of this kind answers.
+    pub fn question(self) -> &'static str {
+        match self {
+            Self::Dataset => "which images, labels, class names and splits",
+            Self::Sampler => "in which order and how often is each image seen",
+            Self::Augmentation => "how is one image changed",
+            Self::Backbone => "which network turns an image into one feature vector per expert",
+            Self::Head => "how does a feature vector become class logits",
+            Self::Objective => "what loss trains the experts",
+            Self::Mixing => "how are batches made softer in training",
+            Self::Optimizer => "how do gradients change the parameters",
+            Self::Schedule => "what is the learning rate over time",
+            Self::Calibrator => "how are predictions made honest after training",
+            Self::Aggregator => "how do the experts' logits become one prediction",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A component is its own settings: a plain struct that serde reads from its table in the experiment file, with
+/// `#[serde(deny_unknown_fields)]` and a default for everything that has a sensible one. Doc comments of its fields are
+/// what `balpoe describe` shows.
+pub trait Component: fmt::Debug + Send + Sync + Serialize + DeserializeOwned + JsonSchema + 'static {
+    /// Counts the changes of what this component computes for the same settings; part of the keys of cells, so that results
+    /// of an older meaning are not taken for new ones.
+    const VERSION: u32 = 1;
+
+    /// Checks what types cannot: ranges, and settings that exclude each other.
+    ///
+    /// # Errors
+    /// [`ConfigError::key`] names the setting that is wrong, and the caret goes under it.
+    fn check(&self) -> Result<(), ConfigError> {
+        Ok(())
+    }
+}
+
+/// What a component says about itself, apart from how it is built.
+#[derive(Debug)]
+pub struct Descriptor {
+    /// Its kind.
+    pub kind: Kind,
+    /// The name that selects it: `kind = "name"` in an experiment file.
+    pub name: &'static str,
+    /// One line on what it does.
+    pub summary: &'static str,
+    /// The paper, with the equation; empty if there is none.
+    pub paper: &'static str,
+    /// Its table as one would write it, without the header.
+    pub example: &'static str,
+    /// [`Component::VERSION`].
+    pub version: u32,
+    /// JSON schema of the settings.
+    pub schema: fn() -> Schema,
+    /// Source file of the registration.
+    pub file: &'static str,
+    /// Line of the registration.
+    pub line: u32,
+}
+
+/// One setting of a component, as its schema has it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Parameter {
+    /// The key.
+    pub name: String,
+    /// The JSON type, such as `number`.
+    pub form: String,
+    /// The default as JSON; none for a setting that must be given.
+    pub default: Option<serde_json::Value>,
+    /// The field's documentation.
+    pub documentation: String,
+}
+
+impl Descriptor {
+    /// The settings, in the order of the struct's fields.
+    pub fn parameters(&self) -> Vec<Parameter> {
+        let schema = (self.schema)().to_value();
+        let Some(properties) = schema.get("properties").and_then(|p| p.as_object()) else {
+            return Vec::new();
+        };
+        properties
+            .iter()
+            .map(|(name, property)| Parameter {
+                name: name.clone(),
+                form: form(property),
+                default: property.get("default").cloned(),
+                documentation: property
+                    .get("description")
+                    .and_then(|d| d.as_str())
+                    .unwrap_or_default()
+                    .replace('\n', " "),
+            })
+            .collect()
+    }
+}
+
+/// The type of a property in words: `number`, `array of number`, or alternatives joined by "or".
+fn form(property: &serde_json::Value) -> String {
+    if let Some(text) = property.get("type").and_then(|t| t.as_str()) {
+        let item = property.get("items").map(form);
+        return item.map_or_else(|| text.to_owned(), |item| format!("{text} of {item}"));
+    }
+    if let Some(types) = property.get("type").and_then(|t| t.as_array()) {
+        let types: Vec<&str> = types.iter().filter_map(|t| t.as_str()).collect();
+        return types.join(" or ");
+    }
+    for key in ["anyOf", "oneOf"] {
+        if let Some(options) = property.get(key).and_then(|o| o.as_array()) {
+            let mut options: Vec<String> = options.iter().map(form).collect();
+            options.dedup();
+            return options.join(" or ");
+        }
+    }
+    if let Some(values) = property.get("enum").and_then(|v| v.as_array()) {
+        let values: Vec<String> = values.iter().map(ToString::to_string).collect();
+        return values.join(" or ");
+    }
+    match property.get("const") {
+        Some(value) => value.to_string(),
+        None => property
+            .get("$ref")
+            .and_then(|r| r.as_str())
+            .and_then(|r| r.rsplit('/').next())
+            .unwrap_or("any")
+            .to_owned(),
+    }
+}
+
+/// A descriptor with the constructor of its component: what [`crate::register!`] submits. `T` is the trait object of the
+/// kind, such as `dyn Aggregator`.
+pub struct Registration<T: ?Sized + 'static> {
+    /// What the component says about itself.
+    pub descriptor: Descriptor,
+    /// Builds it from its table, and gives back its settings with every default filled in.
+    pub build: super::lookup::Constructor<T>,
+}

@@ -1,0 +1,10 @@
+//! Which components there are, and how one is built from its table.
+
+mod descriptor;
+mod lookup;
+mod macros;
+
+pub use descriptor::{Component, Descriptor, Kind, Parameter, Registration};
+#[doc(hidden)]
+pub use lookup::construct;
+pub use lookup::{Built, ComponentKind, Constructor, build, conflicts, descriptors, find};

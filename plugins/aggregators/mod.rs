@@ -1,0 +1,1 @@
+//! Ways to make one prediction out of the experts'.

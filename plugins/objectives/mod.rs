@@ -1,0 +1,1 @@
+//! Losses that train the experts.
