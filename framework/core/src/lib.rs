@@ -6,11 +6,13 @@
 //! * [`registry`]: the descriptors that [`register!`] submits, looked up by kind and name;
 //! * [`config`]: TOML values that remember the file and bytes that they came from;
 //! * [`experiment`]: an experiment file resolved into arms, cells and their keys;
+//! * [`digest`]: hashes as text;
 //! * [`random`]: one reproducible stream per (seed, purpose, epoch, index);
 //! * [`tensor`]: the dfdx types that heads, objectives, calibrators and aggregators are written in.
 
 pub mod components;
 pub mod config;
+pub mod digest;
 pub mod experiment;
 pub mod random;
 pub mod registry;

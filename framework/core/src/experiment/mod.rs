@@ -1,1 +1,13 @@
-//! Placeholder.
+//! An experiment file, resolved: arms with their components, cells, and the keys that say what is already done.
+
+mod arm;
+mod file;
+mod key;
+mod resolved;
+mod settings;
+
+pub use arm::{Arm, FittedCalibrator, Stage};
+pub use file::{Experiment, OnFailure, Reference};
+pub use key::{FORMAT, Key};
+pub use resolved::{ResolvedSection, ResolvedSetting};
+pub use settings::{BatchNormGroup, Evaluate, Lowering, Train, Validation};

@@ -1,0 +1,269 @@
+//! One arm of an experiment: its components and settings.
+
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+
+use super::settings::{Evaluate, Train, Validation};
+use super::{FORMAT, Key};
+use crate::components::{
+    Aggregator, Augmentation, Backbone, Calibrator, Dataset, ExpertHead, Mixing, Objective, Optimizer,
+    Sampler, Schedule,
+};
+use crate::config::{self, ConfigError, Data, Entry, Sources, Table, Value, suggestion};
+use crate::registry::{self, Built, ComponentKind, Kind};
+
+/// Where a calibrator works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// On each expert, before aggregation.
+    Experts,
+    /// On the aggregated prediction.
+    Ensemble,
+}
+
+/// A calibrator of the experiment, with its place in the pipeline.
+#[derive(Debug)]
+pub struct FittedCalibrator {
+    /// Before or after aggregation.
+    pub stage: Stage,
+    /// The component.
+    pub calibrator: Built<dyn Calibrator>,
+}
+
+/// A variant of the experiment: everything that a cell needs besides its seed.
+#[derive(Debug)]
+pub struct Arm {
+    /// Its name in tables.
+    pub name: String,
+    /// Which images.
+    pub dataset: Built<dyn Dataset>,
+    /// In which order.
+    pub sampler: Built<dyn Sampler>,
+    /// How single images are changed, in order.
+    pub augmentations: Vec<Built<dyn Augmentation>>,
+    /// The network.
+    pub backbone: Built<dyn Backbone>,
+    /// The classifiers.
+    pub head: Built<dyn ExpertHead>,
+    /// The loss.
+    pub objective: Built<dyn Objective>,
+    /// How batches are made softer, in order.
+    pub mixings: Vec<Built<dyn Mixing>>,
+    /// The update.
+    pub optimizer: Built<dyn Optimizer>,
+    /// The learning rate over time.
+    pub schedule: Built<dyn Schedule>,
+    /// Calibrators, in order.
+    pub calibrators: Vec<FittedCalibrator>,
+    /// How experts are combined.
+    pub aggregator: Built<dyn Aggregator>,
+    /// `[train]`.
+    pub train: Train,
+    /// `[evaluate]`.
+    pub evaluate: Evaluate,
+    /// `[validation]`.
+    pub validation: Option<Validation>,
+    /// The resolved table, for places in messages and for `balpoe plan`.
+    pub table: Table,
+}
+
+impl Arm {
+    /// Builds an arm from its resolved table.
+    ///
+    /// # Errors
+    /// If a section is missing, unknown, or does not fit.
+    pub(super) fn build(name: String, table: Table, sources: &Sources) -> Result<Self, ConfigError> {
+        let whole = table.clone();
+        let mut sections = Sections { table, sources };
+        let arm = Self {
+            name,
+            dataset: sections.component()?,
+            sampler: sections.component()?,
+            augmentations: sections.components()?,
+            backbone: sections.component()?,
+            head: sections.component()?,
+            objective: sections.component()?,
+            mixings: sections.components()?,
+            optimizer: sections.component()?,
+            schedule: sections.component()?,
+            calibrators: sections.calibrators()?,
+            aggregator: sections.component()?,
+            train: sections.settings("train", Train::check)?.ok_or_else(|| missing("train"))?,
+            evaluate: sections.settings("evaluate", Evaluate::check)?.unwrap_or_default(),
+            validation: sections.settings("validation", Validation::check)?,
+            table: whole,
+        };
+        sections.nothing_left()?;
+        let pairing: Vec<_> =
+            arm.mixings.iter().filter(|mixing| mixing.component.pairs()).map(|m| m.name).collect();
+        if let [first, second, ..] = pairing[..] {
+            let message =
+                format!("`{first}` and `{second}` both pair images; an experiment can have one such mixing");
+            return Err(arm.blame("mixing", ConfigError::new(message)));
+        }
+        if arm.validation.is_none() && !arm.calibrators.is_empty() {
+            let message = "a calibrator needs held-out images to be fitted on, and there is no [validation]";
+            let error = ConfigError::new(message).help("for example: [validation] per_class = 5");
+            return Err(arm.blame("calibrator", error));
+        }
+        Ok(arm)
+    }
+
+    /// Gives an error that a component raised later its place in the experiment's file.
+    pub fn blame(&self, section: &str, error: ConfigError) -> ConfigError {
+        match self.table.entries.get(section) {
+            Some(Entry { value: Value { data: Data::Table(table), origin }, .. }) => {
+                error.within(table, origin)
+            }
+            Some(entry) => error.within(&Table::default(), &entry.value.origin),
+            None => error,
+        }
+    }
+
+    /// The key of a cell's weights. `fingerprint` is the data's, `network` the canonical text of the network.
+    pub fn train_key(&self, seed: u64, fingerprint: &str, network: &str) -> Key {
+        Key::of(&json!({
+            "format": FORMAT,
+            "data": fingerprint,
+            "network": network,
+            "seed": seed,
+            "dataset": identity(&self.dataset),
+            "sampler": identity(&self.sampler),
+            "augmentation": identities(&self.augmentations),
+            "backbone": identity(&self.backbone),
+            "head": identity(&self.head),
+            "objective": identity(&self.objective),
+            "mixing": identities(&self.mixings),
+            "optimizer": identity(&self.optimizer),
+            "schedule": identity(&self.schedule),
+            "train": settings_identity(&self.train, &json!({
+                "batch_size": 128, "batch_norm_group": "all", "lowering": "auto", "winograd": true,
+            })),
+            "validation": self.validation,
+        }))
+    }
+
+    /// The key of a cell's evaluation.
+    pub fn evaluation_key(&self, train_key: &Key) -> Key {
+        let calibrators: Vec<Json> = self
+            .calibrators
+            .iter()
+            .map(|c| json!({ "on": c.stage, "calibrator": identity(&c.calibrator) }))
+            .collect();
+        Key::of(&json!({
+            "format": FORMAT,
+            "train": train_key.as_str(),
+            "calibrators": calibrators,
+            "aggregator": identity(&self.aggregator),
+            "evaluate": settings_identity(&self.evaluate, &json!({ "bins": 15 })),
+        }))
+    }
+}
+
+fn missing(section: &str) -> ConfigError {
+    ConfigError::new(format!("the experiment has no [{section}]"))
+        .help("add it, or extend a file that has it")
+}
+
+fn identity<T: ?Sized>(built: &Built<T>) -> Json {
+    json!({ "kind": built.name, "version": built.version, "settings": built.identity })
+}
+
+fn identities<T: ?Sized>(all: &[Built<T>]) -> Vec<Json> {
+    all.iter().map(identity).collect()
+}
+
+/// Settings without those that are at the default that they had when they were added.
+fn settings_identity(settings: &impl serde::Serialize, defaults: &Json) -> Json {
+    let mut value = json!(settings);
+    if let (Some(map), Some(defaults)) = (value.as_object_mut(), defaults.as_object()) {
+        map.retain(|name, value| defaults.get(name) != Some(value));
+    }
+    value
+}
+
+/// Takes sections out of a table, one after the other.
+struct Sections<'s> {
+    table: Table,
+    sources: &'s Sources,
+}
+
+impl Sections<'_> {
+    fn take(&mut self, section: &str) -> Option<Entry> {
+        self.table.entries.remove(section)
+    }
+
+    fn component<T: ComponentKind + ?Sized>(&mut self) -> Result<Built<T>, ConfigError> {
+        let entry = self.take(T::KIND.name()).ok_or_else(|| missing(T::KIND.name()))?;
+        registry::build(entry.value, self.sources)
+    }
+
+    fn components<T: ComponentKind + ?Sized>(&mut self) -> Result<Vec<Built<T>>, ConfigError> {
+        self.items(T::KIND)?.into_iter().map(|item| registry::build(item, self.sources)).collect()
+    }
+
+    fn items(&mut self, kind: Kind) -> Result<Vec<Value>, ConfigError> {
+        let Some(entry) = self.take(kind.name()) else { return Ok(Vec::new()) };
+        let form = entry.value.form();
+        match entry.value.data {
+            Data::Array(items) => Ok(items),
+            _ => Err(ConfigError::at(
+                entry.value.origin,
+                format!("expected an array of {kind}s, found {form}"),
+            )
+            .help(format!("write [[{kind}]]"))),
+        }
+    }
+
+    fn calibrators(&mut self) -> Result<Vec<FittedCalibrator>, ConfigError> {
+        let mut all = Vec::new();
+        for mut item in self.items(Kind::Calibrator)? {
+            let stage = match &mut item.data {
+                Data::Table(table) => table.entries.remove("on"),
+                _ => None,
+            };
+            let stage = match stage {
+                Some(entry) => config::deserialize(entry.value, self.sources)?,
+                None => Stage::Ensemble,
+            };
+            all.push(FittedCalibrator { stage, calibrator: registry::build(item, self.sources)? });
+        }
+        Ok(all)
+    }
+
+    fn settings<T: serde::de::DeserializeOwned>(
+        &mut self,
+        section: &str,
+        check: fn(&T) -> Result<(), ConfigError>,
+    ) -> Result<Option<T>, ConfigError> {
+        let Some(entry) = self.take(section) else { return Ok(None) };
+        let (origin, value) = (entry.value.origin.clone(), entry.value.clone());
+        let settings: T = config::deserialize(entry.value, self.sources)?;
+        let table = value.into_table()?;
+        check(&settings).map_err(|error| error.within(&table, &origin))?;
+        Ok(Some(settings))
+    }
+
+    fn nothing_left(self) -> Result<(), ConfigError> {
+        let Some((name, entry)) = self.table.entries.into_iter().next() else { return Ok(()) };
+        let mut known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+        known.extend([
+            "name",
+            "extends",
+            "seeds",
+            "on_failure",
+            "baseline",
+            "reference",
+            "arm",
+            "train",
+            "evaluate",
+            "validation",
+        ]);
+        let help = match suggestion(&name, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known keys: {}", known.join(", ")),
+        };
+        Err(ConfigError::at(entry.key, format!("unknown key `{name}`")).help(help))
+    }
+}

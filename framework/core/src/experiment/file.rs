@@ -1,0 +1,166 @@
+//! Reads an experiment file into arms and seeds.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::Arm;
+use crate::config::{self, ConfigError, Data, Override, Sources, Table, Value, set_path};
+
+/// What happens to the other cells when one fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnFailure {
+    /// They run; the failure is told at the end.
+    #[default]
+    Continue,
+    /// They do not.
+    Stop,
+}
+
+/// Published results that are shown beside ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// The file, such as `configs/reference/….toml`.
+    pub file: PathBuf,
+    /// Which of its rows; all if empty.
+    pub rows: Vec<String>,
+}
+
+/// A resolved experiment.
+#[derive(Debug)]
+pub struct Experiment {
+    /// Its name.
+    pub name: String,
+    /// The seeds that every arm is run with.
+    pub seeds: Vec<u64>,
+    /// The variants, in the order of the file.
+    pub arms: Vec<Arm>,
+    /// The arm that the others are compared with; the first if none is named.
+    pub baseline: String,
+    /// What happens when a cell fails.
+    pub on_failure: OnFailure,
+    /// Published results beside ours.
+    pub references: Vec<Reference>,
+}
+
+/// What an experiment uses where its files say nothing.
+const DEFAULTS: &str = "\
+sampler = { kind = \"instance-balanced\" }
+aggregator = { kind = \"mean-logits\" }
+";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReferenceTable {
+    file: config::FilePath,
+    #[serde(default)]
+    rows: Vec<String>,
+}
+
+impl Experiment {
+    /// Reads a file, what it extends, and the overrides.
+    ///
+    /// # Errors
+    /// If anything in them does not fit, with its place in `sources`.
+    pub fn read(path: &Path, overrides: &[Override], sources: &mut Sources) -> Result<Self, ConfigError> {
+        let id = sources.add("the defaults", DEFAULTS, ".");
+        let mut table = Table::parse(DEFAULTS, id)?;
+        table.merge(config::load(path, sources)?);
+        config::apply(&mut table, overrides, sources)?;
+        let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        Self::resolve(table, stem, sources)
+    }
+
+    fn resolve(mut table: Table, stem: String, sources: &Sources) -> Result<Self, ConfigError> {
+        let name = field(&mut table, "name", sources)?.unwrap_or(stem);
+        let seeds = seeds(&mut table, sources)?;
+        let on_failure = field(&mut table, "on_failure", sources)?.unwrap_or_default();
+        let wanted = table.entries.remove("baseline");
+        let references: Vec<ReferenceTable> = field(&mut table, "reference", sources)?.unwrap_or_default();
+        let variants = table.entries.remove("arm");
+
+        let mut arms: Vec<Arm> = Vec::new();
+        match variants {
+            None => arms.push(Arm::build(name.clone(), table, sources)?),
+            Some(entry) => {
+                let form = entry.value.form();
+                let Data::Array(items) = entry.value.data else {
+                    let message = format!("expected an array of arms, found {form}");
+                    return Err(ConfigError::at(entry.value.origin, message).help("write [[arm]]"));
+                };
+                for item in items {
+                    let origin = item.origin.clone();
+                    let (arm_name, resolved) = variant(item, &table, sources)?;
+                    if arms.iter().any(|arm| arm.name == arm_name) {
+                        return Err(ConfigError::at(origin, format!("two arms are called \"{arm_name}\"")));
+                    }
+                    arms.push(Arm::build(arm_name, resolved, sources)?);
+                }
+            }
+        }
+        let baseline = match wanted {
+            None => arms.first().map(|arm| arm.name.clone()).unwrap_or_default(),
+            Some(entry) => {
+                let origin = entry.value.origin.clone();
+                let baseline: String = config::deserialize(entry.value, sources)?;
+                if !arms.iter().any(|arm| arm.name == baseline) {
+                    let names: Vec<&str> = arms.iter().map(|arm| arm.name.as_str()).collect();
+                    return Err(ConfigError::at(origin, format!("no arm is called \"{baseline}\""))
+                        .help(format!("arms: {}", names.join(", "))));
+                }
+                baseline
+            }
+        };
+        let references = references
+            .into_iter()
+            .map(|reference| Reference { file: reference.file.as_path().to_path_buf(), rows: reference.rows })
+            .collect();
+        Ok(Self { name, seeds, arms, baseline, on_failure, references })
+    }
+}
+
+fn field<T: serde::de::DeserializeOwned>(
+    table: &mut Table,
+    key: &str,
+    sources: &Sources,
+) -> Result<Option<T>, ConfigError> {
+    table.entries.remove(key).map(|entry| config::deserialize(entry.value, sources)).transpose()
+}
+
+fn seeds(table: &mut Table, sources: &Sources) -> Result<Vec<u64>, ConfigError> {
+    let Some(entry) = table.entries.remove("seeds") else { return Ok(vec![1]) };
+    let origin = entry.value.origin.clone();
+    let seeds: Vec<u64> = config::deserialize(entry.value, sources)?;
+    let mut sorted = seeds.clone();
+    sorted.sort_unstable();
+    sorted.dedup();
+    match seeds.len() {
+        0 => Err(ConfigError::at(origin, "expected at least one seed, found none")),
+        n if n != sorted.len() => Err(ConfigError::at(origin, "every seed may stand once")),
+        _ => Ok(seeds),
+    }
+}
+
+/// The base table with an arm's `set` applied.
+fn variant(item: Value, base: &Table, sources: &Sources) -> Result<(String, Table), ConfigError> {
+    let origin = item.origin.clone();
+    let mut arm = item.into_table()?;
+    let name: String = match arm.entries.remove("name") {
+        Some(entry) => config::deserialize(entry.value, sources)?,
+        None => return Err(ConfigError::at(origin, "this arm has no `name`")),
+    };
+    let set = arm.entries.remove("set");
+    if let Some((key, entry)) = arm.entries.into_iter().next() {
+        return Err(
+            ConfigError::at(entry.key, format!("unknown key `{key}`")).help("an arm has `name` and `set`")
+        );
+    }
+    let mut resolved = base.clone();
+    if let Some(set) = set {
+        for (path, entry) in set.value.into_table()?.entries {
+            set_path(&mut resolved, &path, entry.value, &entry.key)?;
+        }
+    }
+    Ok((name, resolved))
+}
