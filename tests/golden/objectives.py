@@ -196,7 +196,8 @@ def cosine_case(features, weight, scale, upstream):
 def cosine_cases():
     small = cosine_case([[3.0, 4.0]], [[1.0, 0.0, 2.0], [0.0, 5.0, 2.0]], 30.0, [[1.0, -0.5, 0.25]])
     assert np.allclose(small["logits"], [[18, 24, 29.6984848]], rtol=0, atol=1e-7)
-    features, weight, upstream = (symmetric(s, *d).astype(np.float64) for s, d in ((3, (4, 8)), (4, (8, 7)), (5, (4, 7))))
+    sizes = enumerate([(4, 8), (8, 7), (4, 7)], start=3)
+    features, weight, upstream = (symmetric(stream, *size).astype(np.float64) for stream, size in sizes)
     features[1] /= 16
     weight[:, 2] *= 16
     return [small, cosine_case(features.tolist(), weight.tolist(), 30.0, upstream.tolist())]

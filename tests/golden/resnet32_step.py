@@ -7,6 +7,7 @@ stage and cosine head per expert, balanced-experts loss on a mixed-up batch); on
 differentiation and SGD are PyTorch's. README.md beside this file says how the inputs are regenerated.
 """
 
+import hashlib
 import json
 import math
 from pathlib import Path
@@ -75,6 +76,12 @@ def images():
     """Blocks of 8x8 pixels with noise on them, so that the images of a batch differ as real ones do."""
     coarse = symmetric(COARSE, BATCH, 3, 4, 4).repeat(8, axis=2).repeat(8, axis=3)
     return np.float32(2) * coarse + np.float32(0.5) * symmetric(FINE, BATCH, 3, 32, 32)
+
+
+def inputs_digest():
+    """SHA-256 of all parameters in order of their names, then the images, as little-endian float32."""
+    tensors = [initial(name, stream, shape) for stream, (name, shape) in enumerate(shapes().items())]
+    return hashlib.sha256(b"".join(t.astype("<f4").tobytes() for t in [*tensors, images()])).hexdigest()
 
 
 # The network.
@@ -268,6 +275,7 @@ if __name__ == "__main__":
         "made_by": "resnet32_step.py",
         "torch": torch.__version__.split("+")[0],
         "parameters": list(shapes()),
+        "inputs_sha256": inputs_digest(),
         "deviations": doubt,
     }
     path = Path(__file__).with_name("resnet32_step.safetensors")

@@ -37,7 +37,7 @@ def step(base, epochs, first, second, warmup, gamma=0.1):
 
 
 def cosine(base, epochs):
-    """Half a cosine from `base` to 0. PyTorch computes it recursively; the closed form is stored, the gap is checked."""
+    """Half a cosine from `base` to 0. PyTorch's is recursive; the closed form is stored, the gap is checked."""
     recursive = rates(base, epochs, lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, T_max=epochs))
     closed = [base * (1 + math.cos(math.pi * t / epochs)) / 2 for t in range(epochs)]
     gap = max(abs(a - b) / b for a, b in zip(recursive, closed))
