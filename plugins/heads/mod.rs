@@ -1,1 +1,7 @@
 //! Classifiers on top of each expert's features.
+
+mod cosine;
+mod linear;
+
+pub use cosine::Cosine;
+pub use linear::{Linear, LinearInit};

@@ -1,1 +1,5 @@
 //! Parameter updates.
+
+mod sgd;
+
+pub use sgd::Sgd;

@@ -1,1 +1,9 @@
 //! Learning rates over time.
+
+mod constant;
+mod cosine;
+mod step;
+
+pub use constant::Constant;
+pub use cosine::Cosine;
+pub use step::Step;
