@@ -1,1 +1,30 @@
-//! Placeholder for the crate's documentation.
+//! The laboratory: trains the cells of an experiment, keeps them, evaluates them, and puts them into tables.
+//!
+//! [`run()`] does what is missing of an experiment and tells about it through [`Event`]s; [`Store`] keeps what was done;
+//! [`summary`] makes tables with honest statistics of it; [`table`] renders them.
+
+mod bridge;
+mod cell;
+mod checkpoint;
+mod error;
+mod evaluate;
+mod event;
+mod figures;
+mod files;
+mod initialise;
+mod log;
+mod network;
+mod run;
+mod split;
+mod store;
+pub mod summary;
+pub mod table;
+mod tensors;
+mod trainer;
+
+pub use cell::RunOptions;
+pub use error::{FailureClass, LabError};
+pub use event::{CellName, Event, Observer, Step};
+pub use network::{Heads, Network};
+pub use run::{ArmOutcome, CellOutcome, PreparedArm, Protocol, run};
+pub use store::{CellFolder, CellManifest, Store};

@@ -1,6 +1,7 @@
 //! Finding and building registered components.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 
@@ -13,8 +14,8 @@ pub type Constructor<T> = fn(Value, &Sources) -> Result<(Box<T>, Json), ConfigEr
 /// A built component: the object, and what it was built from.
 #[derive(Debug)]
 pub struct Built<T: ?Sized> {
-    /// The component.
-    pub component: Box<T>,
+    /// The component, shared with the threads that use it.
+    pub component: Arc<T>,
     /// Its registered name.
     pub name: &'static str,
     /// [`Component::VERSION`].
@@ -126,7 +127,13 @@ pub fn build<T: ComponentKind + ?Sized>(value: Value, sources: &Sources) -> Resu
         (registration.build)(table_value, sources).map_err(|error| error.within(&table, &origin))?;
     let descriptor = &registration.descriptor;
     let identity = without_defaults(&settings, &(descriptor.schema)().to_value());
-    Ok(Built { component, name: descriptor.name, version: descriptor.version, settings, identity })
+    Ok(Built {
+        component: component.into(),
+        name: descriptor.name,
+        version: descriptor.version,
+        settings,
+        identity,
+    })
 }
 
 /// What [`crate::register!`] puts into a registration: reads, checks and boxes one component type.

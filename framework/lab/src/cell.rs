@@ -1,0 +1,240 @@
+//! One cell from its settings to its predictions: trained, saved, continued.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use balpoe_core::components::{Batch, Data, LogitMatrix, Position, Predictions, SampleId, SampleSplit, Split, Targets};
+use balpoe_core::experiment::{Arm, Key};
+use balpoe_core::random::{Purpose, Stream};
+use balpoe_data::{Normalisation, Pipeline};
+
+use crate::checkpoint::Checkpoints;
+use crate::error::LabError;
+use crate::event::{CellName, Event, Observer, Step};
+use crate::log::{Measurement, MetricLog};
+use crate::network::Network;
+use crate::split::TrainingSplit;
+use crate::store::{CellFolder, CellManifest};
+use crate::trainer::Trainer;
+
+/// Images that are predicted at once.
+const PREDICTION_BATCH: usize = 256;
+
+/// How cells are run; nothing here changes what comes out.
+#[derive(Clone, Copy, Debug)]
+pub struct RunOptions<'a> {
+    /// Threads of the engine.
+    pub threads: usize,
+    /// Threads that decode and augment ahead.
+    pub workers: usize,
+    /// Time between checkpoints.
+    pub checkpoint_every: Duration,
+    /// Set when the user asks to stop.
+    pub interrupted: &'a AtomicBool,
+}
+
+/// A cell and everything that it is made from.
+pub(crate) struct Cell<'a> {
+    pub(crate) name: &'a CellName,
+    pub(crate) arm: &'a Arm,
+    pub(crate) data: &'a Data,
+    pub(crate) split: &'a TrainingSplit,
+    pub(crate) network: &'a Network,
+    pub(crate) key: &'a Key,
+    pub(crate) folder: &'a CellFolder,
+}
+
+impl Cell<'_> {
+    /// Trains the cell from where it stands, and saves weights and predictions.
+    pub(crate) fn train(
+        &self,
+        manifest: &CellManifest,
+        options: RunOptions<'_>,
+        observer: &Observer<'_>,
+    ) -> Result<(), LabError> {
+        self.folder.write_manifest(manifest)?;
+        let train = &self.split.train;
+        let mut trainer = Trainer::new(self.arm, self.data, train, self.network, self.name.seed, options.threads)?;
+        let checkpoints = Checkpoints::new(self.folder.path(), self.key.as_str());
+        if let Some((progress, state)) = checkpoints.latest()? {
+            trainer.restore(progress, state).map_err(|message| LabError::damaged(self.folder.path(), message))?;
+        }
+        if trainer.uses_dfdx() && self.arm.train.lowering == balpoe_core::experiment::Lowering::Auto {
+            observer(&Event::Notice(format!(
+                "arm {}: head/{} or objective/{} has no form in the engine and runs through dfdx, which is slower; see the chapter on lowering",
+                self.name.arm, self.arm.head.name, self.arm.objective.name
+            )));
+        }
+        self.epochs(&mut trainer, &checkpoints, options, observer)?;
+
+        observer(&Event::Predicting(self.name));
+        self.folder.write_weights(&trainer.weights())?;
+        let test_positions: Vec<u32> = (0..self.data.test.len() as u32).collect();
+        let test = self.predict(&mut trainer, &self.data.test, &test_positions, SampleSplit::Test, options)?;
+        self.folder.write_predictions("test", &test)?;
+        if !self.split.validation.is_empty() {
+            let positions = &self.split.validation_positions;
+            let kept = self.predict(&mut trainer, &self.split.validation, positions, SampleSplit::Train, options)?;
+            self.folder.write_predictions("validation", &kept)?;
+        }
+        let mut done = manifest.clone();
+        done.finished = Some(jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+        done.seconds = trainer.progress.seconds;
+        self.folder.write_manifest(&done)?;
+        checkpoints.clear()
+    }
+
+    fn epochs(
+        &self,
+        trainer: &mut Trainer<'_>,
+        checkpoints: &Checkpoints,
+        options: RunOptions<'_>,
+        observer: &Observer<'_>,
+    ) -> Result<(), LabError> {
+        let (arm, seed) = (self.arm, self.name.seed);
+        let train = &self.split.train;
+        let class_counts = train.class_counts(self.data.classes.len());
+        let epochs = arm.train.epochs;
+        let mut log = MetricLog::open(self.folder.path(), trainer.progress.log_bytes)?;
+        let pipeline = Arc::new(self.pipeline(train, true, arm.train.batch_size, options));
+        let mut clock = Clock::new(trainer.progress.seconds);
+        let mut sitting_images = 0;
+        let mut announced = false;
+
+        while trainer.progress.epoch < epochs {
+            let epoch = trainer.progress.epoch;
+            let mut stream = Stream::new(seed, Purpose::Sampling, epoch as u64, 0);
+            let order = arm.sampler.component.epoch(&train.labels, &class_counts, &mut stream);
+            let batches = order.len().div_ceil(arm.train.batch_size);
+            if !announced {
+                announced = true;
+                observer(&Event::Training { cell: self.name, from_epoch: epoch, epochs, batches });
+            }
+            let epoch_start = Instant::now();
+            let mut learning_rate = 0.0;
+            let mut epoch_images = 0;
+            for loaded in pipeline.load_from(order, seed, epoch as u64, trainer.progress.batch) {
+                let loaded = loaded?;
+                let (height, width) = self.data.size;
+                let batch =
+                    Batch { images: loaded.images, shape: (height, width, 3), targets: Targets::hard(loaded.labels) };
+                let position = Position { epoch, epochs, batch: trainer.progress.batch, batches };
+                epoch_images += batch.len();
+                sitting_images += batch.len();
+                let result = trainer.step(batch, position)?;
+                learning_rate = result.learning_rate;
+                observer(&Event::Step {
+                    cell: self.name,
+                    step: Step {
+                        epoch: epoch + 1,
+                        epochs,
+                        batch: trainer.progress.batch,
+                        batches,
+                        loss: result.loss,
+                        learning_rate,
+                        images_per_second: sitting_images as f64 / clock.sitting(),
+                    },
+                });
+                let stop = options.interrupted.load(Ordering::Relaxed);
+                if stop || clock.since_save() >= options.checkpoint_every {
+                    trainer.progress.seconds = clock.total();
+                    trainer.progress.log_bytes = log.sync()?;
+                    checkpoints.save(trainer.progress, &trainer.state())?;
+                    clock.saved();
+                }
+                if stop {
+                    return Err(LabError::Interrupted);
+                }
+            }
+            let progress = &mut trainer.progress;
+            let loss = progress.loss_sum / progress.batch.max(1) as f64;
+            let accuracy = progress.correct_sum / progress.images.max(1) as f64;
+            progress.epoch += 1;
+            progress.seconds = clock.total();
+            let measured = |metric, value| Measurement { epoch: epoch + 1, step: progress.step, split: "train", metric, value };
+            log.append(&[measured("loss", loss), measured("accuracy", accuracy), measured("learning_rate", learning_rate)])?;
+            (progress.batch, progress.loss_sum, progress.correct_sum, progress.images) = (0, 0.0, 0.0, 0);
+            let images_per_second = epoch_images as f64 / epoch_start.elapsed().as_secs_f64();
+            let images_left = (epochs - progress.epoch) * train.len();
+            observer(&Event::Epoch {
+                cell: self.name,
+                epoch: progress.epoch,
+                epochs,
+                loss,
+                accuracy,
+                learning_rate,
+                images_per_second,
+                left: Duration::from_secs_f64(images_left as f64 * clock.sitting() / sitting_images.max(1) as f64),
+            });
+        }
+        trainer.progress.seconds = clock.total();
+        log.sync().map(drop)
+    }
+
+    fn pipeline(&self, split: &Split, augment: bool, batch: usize, options: RunOptions<'_>) -> Pipeline {
+        let augmentations = if augment { self.arm.augmentations.as_slice() } else { &[] };
+        Pipeline {
+            split: split.clone(),
+            size: self.data.size,
+            augmentations: augmentations.iter().map(|built| Arc::clone(&built.component)).collect(),
+            normalisation: Normalisation::new(self.data.mean, self.data.deviation),
+            batch_size: NonZeroUsize::new(batch).unwrap_or(NonZeroUsize::MIN),
+            workers: options.workers,
+        }
+    }
+
+    fn predict(
+        &self,
+        trainer: &mut Trainer<'_>,
+        split: &Split,
+        positions: &[u32],
+        side: SampleSplit,
+        options: RunOptions<'_>,
+    ) -> Result<Predictions, LabError> {
+        let classes = self.network.classes;
+        let mut experts = vec![Vec::with_capacity(split.len() * classes); self.network.experts];
+        let batch = PREDICTION_BATCH.min(trainer.max_batch());
+        let pipeline = Arc::new(self.pipeline(split, false, batch, options));
+        for loaded in pipeline.load((0..split.len() as u32).collect(), 0, 0) {
+            let loaded = loaded?;
+            let logits = trainer.predict(&loaded.images, loaded.len())?;
+            experts.iter_mut().zip(logits).for_each(|(all, batch)| all.extend(batch));
+        }
+        Ok(Predictions {
+            experts: experts.into_iter().map(|values| LogitMatrix { values, classes }).collect(),
+            labels: split.labels.clone(),
+            identities: positions.iter().map(|&position| (side, position) as SampleId).collect(),
+        })
+    }
+}
+
+/// Time of this sitting, of all sittings, and since the last checkpoint.
+struct Clock {
+    start: Instant,
+    before: f64,
+    save: Instant,
+}
+
+impl Clock {
+    fn new(before: f64) -> Self {
+        Self { start: Instant::now(), before, save: Instant::now() }
+    }
+
+    fn sitting(&self) -> f64 {
+        self.start.elapsed().as_secs_f64().max(1e-9)
+    }
+
+    fn total(&self) -> f64 {
+        self.before + self.start.elapsed().as_secs_f64()
+    }
+
+    fn since_save(&self) -> Duration {
+        self.save.elapsed()
+    }
+
+    fn saved(&mut self) {
+        self.save = Instant::now();
+    }
+}

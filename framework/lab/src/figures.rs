@@ -1,0 +1,56 @@
+//! The figures of one subject under one test distribution.
+
+use balpoe_core::components::LogitMatrix;
+use balpoe_stats::calibration::{Binning, Evaluation, EvaluationError, Groups, Outcomes, Predictions};
+
+use crate::error::LabError;
+use crate::summary::{Key, Metric, Metrics, Subject};
+
+/// What figures are computed by, the same for every subject and distribution.
+pub(crate) struct Figures {
+    pub(crate) groups: Groups,
+    pub(crate) binning: Binning,
+}
+
+impl Figures {
+    /// `group_counts` `[classes]` are the training images by which classes are grouped.
+    pub(crate) fn new(group_counts: &[usize], bins: usize) -> Result<Self, LabError> {
+        let binning = Binning::equal_width(bins).map_err(failed)?;
+        Ok(Self { groups: Groups::from_training_counts(group_counts), binning })
+    }
+
+    /// Records every metric of these rows.
+    pub(crate) fn record(
+        &self,
+        evaluation: &Evaluation<'_>,
+        subject: Subject,
+        distribution: &str,
+        metrics: &mut Metrics,
+    ) -> Result<(), LabError> {
+        let groups = evaluation.group_accuracy(&self.groups).map_err(failed)?.accuracy;
+        let reliability = evaluation.reliability(self.binning);
+        for (metric, value) in [
+            (Metric::Accuracy, Some(evaluation.accuracy())),
+            (Metric::Many, groups.many),
+            (Metric::Medium, groups.medium),
+            (Metric::Few, groups.few),
+            (Metric::Ece, Some(reliability.ece())),
+            (Metric::Mce, Some(reliability.mce())),
+            (Metric::Nll, Some(evaluation.nll())),
+            (Metric::Brier, Some(evaluation.brier())),
+        ] {
+            metrics.insert(Key::new(subject, distribution, metric), value);
+        }
+        Ok(())
+    }
+}
+
+/// What metrics need to know of every row.
+pub(crate) fn outcomes(logits: &LogitMatrix, labels: &[u32]) -> Result<Outcomes, LabError> {
+    Predictions::logits(&logits.values, labels, logits.classes).and_then(|p| Outcomes::of(&p)).map_err(failed)
+}
+
+/// Outcomes are refused where logits are not numbers: the network diverged after its loss was last looked at.
+pub(crate) fn failed(error: EvaluationError) -> LabError {
+    LabError::Component { component: "evaluation".to_owned(), message: error.to_string() }
+}

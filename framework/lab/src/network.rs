@@ -1,0 +1,87 @@
+//! The network of an arm: the backbone's description with the heads on it.
+
+use balpoe_core::components::{Data, HeadParameter};
+use balpoe_core::experiment::{Arm, Lowering};
+use balpoe_net::{Net, NetBuilder, Shape};
+
+use crate::error::LabError;
+
+/// A network with its experts' places in it.
+#[derive(Debug)]
+pub struct Network {
+    /// The description that the engine runs.
+    pub net: Net,
+    /// The number of experts.
+    pub experts: usize,
+    /// The number of classes.
+    pub classes: usize,
+    /// Length of each expert's feature vector.
+    pub features: usize,
+    /// Where the logits come from.
+    pub heads: Heads,
+}
+
+/// How heads are computed.
+#[derive(Debug)]
+pub enum Heads {
+    /// In the engine: outputs `0..experts` are features, `experts..2 experts` are logits.
+    Lowered,
+    /// In dfdx: outputs are features only, and these are the parameters of each expert's head, by their places in the
+    /// network's list, with the shapes that they have as matrices.
+    Plugin(Vec<Vec<(usize, (usize, usize))>>),
+}
+
+impl Network {
+    /// Describes an arm's network for a data set.
+    ///
+    /// # Errors
+    /// If shapes do not fit.
+    pub fn describe(arm: &Arm, data: &Data) -> Result<Self, LabError> {
+        let (height, width) = data.size;
+        let classes = data.classes.len();
+        let mut net = NetBuilder::new(Shape::new(height, width, 3));
+        let features = arm.backbone.component.describe(&mut net)?;
+        let experts = features.len();
+        let mut length = 0;
+        for (e, &feature) in features.iter().enumerate() {
+            net.output(format!("features.{e}"), feature)?;
+            length = net.shape(feature)?.channels;
+        }
+
+        let head = &arm.head.component;
+        let mut lowered = Vec::new();
+        let mut plugin = Vec::new();
+        for (e, &feature) in features.iter().enumerate() {
+            // The names of the reference's checkpoints (`linears.0.weight`, or `linear.weight` for one expert).
+            let name = if experts == 1 { "linear".to_owned() } else { format!("linears.{e}") };
+            if arm.train.lowering == Lowering::Auto {
+                if let Some(logits) = head.lower(&mut net, feature, &name, classes)? {
+                    lowered.push(logits);
+                    continue;
+                }
+            }
+            let mut places = Vec::new();
+            for parameter in head.parameters(length, classes) {
+                let place = net.parameter(format!("{name}.{}", parameter.name), &parameter.shape, parameter.init)?;
+                places.push((place.index(), matrix_shape(&parameter)));
+            }
+            plugin.push(places);
+        }
+        let heads = if lowered.len() == experts {
+            for (e, &logits) in lowered.iter().enumerate() {
+                net.output(format!("logits.{e}"), logits)?;
+            }
+            Heads::Lowered
+        } else {
+            Heads::Plugin(plugin)
+        };
+        Ok(Self { net: net.finish()?, experts, classes, features: length, heads })
+    }
+}
+
+fn matrix_shape(parameter: &HeadParameter) -> (usize, usize) {
+    match parameter.shape[..] {
+        [rows, columns] => (rows, columns),
+        _ => (1, parameter.shape.iter().product()),
+    }
+}

@@ -1,0 +1,237 @@
+//! An experiment's cells, one after the other: only what is missing is done.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Instant;
+
+use balpoe_core::components::{Data, Place, SampleId, SampleSplit};
+use balpoe_core::experiment::{Arm, Experiment, Key, OnFailure};
+use serde_json::{Value as Json, json};
+
+use crate::cell::{Cell, RunOptions};
+use crate::error::LabError;
+use crate::evaluate::evaluate;
+use crate::event::{CellName, Event, Observer};
+use crate::network::Network;
+use crate::split::{TrainingSplit, divide};
+use crate::store::{CellManifest, Store, new_manifest};
+use crate::summary::Metrics;
+
+/// What became of an arm: its name, and for each seed its figures or why there are none.
+#[derive(Debug)]
+pub struct ArmOutcome {
+    /// Name of the arm.
+    pub name: String,
+    /// Seed by seed.
+    pub cells: Vec<CellOutcome>,
+    /// What was used of the data and how, for the table's notes.
+    pub protocol: Protocol,
+}
+
+/// One cell's result.
+#[derive(Debug)]
+pub struct CellOutcome {
+    /// The seed.
+    pub seed: u64,
+    /// Its folder in the store.
+    pub folder: String,
+    /// Figures, or why there are none.
+    pub result: Result<Metrics, LabError>,
+    /// What calibrators and the aggregator learnt.
+    pub fitted: Vec<String>,
+}
+
+/// What a reader must know of the data behind a figure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Protocol {
+    /// Training images.
+    pub images: usize,
+    /// Classes.
+    pub classes: usize,
+    /// Training images kept apart for validation.
+    pub validation: usize,
+    /// SHA-256 of the list of training images.
+    pub subset: String,
+}
+
+/// Everything about an arm that its seeds share.
+pub struct PreparedArm<'a> {
+    arm: &'a Arm,
+    data: Data,
+    split: TrainingSplit,
+    /// The network.
+    pub network: Network,
+}
+
+impl<'a> PreparedArm<'a> {
+    /// Loads the data of an arm and describes its network.
+    ///
+    /// # Errors
+    /// If the data cannot be had, or settings do not fit each other.
+    pub fn new(arm: &'a Arm, data_root: &Path) -> Result<Self, LabError> {
+        let data = arm.dataset.component.load(Place { root: data_root })?;
+        for distribution in &arm.evaluate.distributions {
+            arm.dataset.component.distribution(distribution, &data)?;
+        }
+        let split = divide(&data, arm.validation.as_ref());
+        let network = Network::describe(arm, &data)?;
+        let class_counts = split.train.class_counts(data.classes.len());
+        let trainees = balpoe_core::components::Trainees { experts: network.experts, class_counts: &class_counts };
+        arm.objective.component.prepare(trainees).map_err(|error| arm.blame("objective", error))?;
+        Ok(Self { arm, data, split, network })
+    }
+
+    /// The key of a seed's weights.
+    pub fn train_key(&self, seed: u64) -> Key {
+        self.arm.train_key(seed, &self.data.fingerprint, &self.network.net.canonical_text())
+    }
+
+    fn protocol(&self) -> Protocol {
+        Protocol {
+            images: self.split.train.len(),
+            classes: self.data.classes.len(),
+            validation: self.split.validation.len(),
+            subset: self.data.subset.clone(),
+        }
+    }
+
+    fn trained_on(&self) -> BTreeSet<SampleId> {
+        self.split.train_positions.iter().map(|&position| (SampleSplit::Train, position)).collect()
+    }
+}
+
+/// Runs an experiment's cells that are not done, and gives all results.
+///
+/// # Errors
+/// If the data or the network of an arm cannot be had, or the user interrupts. A cell that fails is part of the result.
+pub fn run(
+    experiment: &Experiment,
+    data_root: &Path,
+    store: &Store,
+    options: RunOptions<'_>,
+    observer: &Observer<'_>,
+) -> Result<Vec<ArmOutcome>, LabError> {
+    let cells = experiment.arms.len() * experiment.seeds.len();
+    let mut position = 0;
+    let mut stopped = false;
+    let mut outcomes = Vec::new();
+    for arm in &experiment.arms {
+        let prepared = PreparedArm::new(arm, data_root)?;
+        let mut results = Vec::new();
+        for &seed in &experiment.seeds {
+            let name = CellName { arm: arm.name.clone(), seed, position, cells };
+            position += 1;
+            if stopped {
+                continue;
+            }
+            let key = prepared.train_key(seed);
+            let outcome = run_cell(experiment, &prepared, &name, &key, store, options, observer);
+            let (result, fitted) = match outcome {
+                Ok((metrics, fitted)) => (Ok(metrics), fitted),
+                Err(LabError::Interrupted) => return Err(LabError::Interrupted),
+                Err(error) => {
+                    observer(&Event::Failed { cell: &name, error: &error });
+                    stopped = experiment.on_failure == OnFailure::Stop;
+                    (Err(error), Vec::new())
+                }
+            };
+            results.push(CellOutcome { seed, folder: key.short().to_owned(), result, fitted });
+        }
+        outcomes.push(ArmOutcome { name: arm.name.clone(), cells: results, protocol: prepared.protocol() });
+    }
+    Ok(outcomes)
+}
+
+fn run_cell(
+    experiment: &Experiment,
+    prepared: &PreparedArm<'_>,
+    name: &CellName,
+    key: &Key,
+    store: &Store,
+    options: RunOptions<'_>,
+    observer: &Observer<'_>,
+) -> Result<(Metrics, Vec<String>), LabError> {
+    let started = Instant::now();
+    let arm = prepared.arm;
+    let folder = store.cell(key);
+    let evaluation_key = arm.evaluation_key(key);
+    let done = folder.is_done(key)?;
+    if done {
+        if let Some(stored) = folder.evaluation(&evaluation_key)? {
+            observer(&Event::Cached(name));
+            return Ok((stored.metrics, stored.fitted));
+        }
+    } else {
+        let cell = Cell {
+            name,
+            arm,
+            data: &prepared.data,
+            split: &prepared.split,
+            network: &prepared.network,
+            key,
+            folder: &folder,
+        };
+        cell.train(&manifest(experiment, prepared, name, key, options), options, observer)?;
+    }
+    let test = folder.predictions("test")?;
+    let kept = if prepared.split.validation.is_empty() { None } else { Some(folder.predictions("validation")?) };
+    let class_counts = prepared.split.train.class_counts(prepared.data.classes.len());
+    let evaluation =
+        evaluate(arm, &prepared.data, &class_counts, &test, kept.as_ref(), &prepared.trained_on())?;
+    folder.write_evaluation(&evaluation_key, evaluation.fitted.clone(), evaluation.metrics.clone())?;
+    observer(&Event::Evaluated { cell: name, metrics: &evaluation.metrics, took: started.elapsed() });
+    Ok((evaluation.metrics, evaluation.fitted))
+}
+
+fn manifest(
+    experiment: &Experiment,
+    prepared: &PreparedArm<'_>,
+    name: &CellName,
+    key: &Key,
+    options: RunOptions<'_>,
+) -> CellManifest {
+    CellManifest {
+        format: new_manifest(),
+        train_key: key.as_str().to_owned(),
+        experiment: experiment.name.clone(),
+        arm: name.arm.clone(),
+        seed: name.seed,
+        program: format!("balpoe {}", env!("CARGO_PKG_VERSION")),
+        device: format!("cpu, {}, {} threads", balpoe_engine::InstructionSet::detect(), options.threads),
+        data: prepared.data.fingerprint.clone(),
+        subset: prepared.data.subset.clone(),
+        settings: settings(prepared.arm),
+        finished: None,
+        seconds: 0.0,
+        images: prepared.split.train.len(),
+    }
+}
+
+/// Every setting of an arm, defaults included.
+fn settings(arm: &Arm) -> Json {
+    fn one<T: ?Sized>(built: &balpoe_core::registry::Built<T>) -> Json {
+        json!({ "kind": built.name, "version": built.version, "settings": built.settings })
+    }
+    fn all<T: ?Sized>(list: &[balpoe_core::registry::Built<T>]) -> Vec<Json> {
+        list.iter().map(one).collect()
+    }
+    let calibrators: Vec<Json> =
+        arm.calibrators.iter().map(|c| json!({ "on": c.stage, "calibrator": one(&c.calibrator) })).collect();
+    let sections: BTreeMap<&str, Json> = BTreeMap::from([
+        ("dataset", one(&arm.dataset)),
+        ("sampler", one(&arm.sampler)),
+        ("augmentation", json!(all(&arm.augmentations))),
+        ("backbone", one(&arm.backbone)),
+        ("head", one(&arm.head)),
+        ("objective", one(&arm.objective)),
+        ("mixing", json!(all(&arm.mixings))),
+        ("optimizer", one(&arm.optimizer)),
+        ("schedule", one(&arm.schedule)),
+        ("calibrator", json!(calibrators)),
+        ("aggregator", one(&arm.aggregator)),
+        ("train", json!(arm.train)),
+        ("evaluate", json!(arm.evaluate)),
+        ("validation", json!(arm.validation)),
+    ]);
+    json!(sections)
+}

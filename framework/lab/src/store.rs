@@ -1,0 +1,233 @@
+//! The run store: one folder a cell, named by the key of its weights, so that nothing is computed twice.
+//!
+//! ```text
+//! runs/
+//!   cells/<train key>/            one cell: an arm with a seed
+//!     manifest.json               what it is: settings, data, seed, program, device; and whether it is done
+//!     log.jsonl                   metrics of training, one a line
+//!     checkpoints/                only while it is being trained
+//!     weights.safetensors         the network after the last epoch
+//!     predictions-test.safetensors        every expert's logits on the whole test set
+//!     predictions-validation.safetensors  the same on held-out training images, if there are some
+//!     evaluations/<key>.json      figures, by what decided them (calibrators, aggregator, distributions)
+//!   <experiment>/                 tables of an experiment, and which cells they were made from
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use balpoe_core::components::{LogitMatrix, Predictions, SampleId, SampleSplit};
+use balpoe_core::experiment::Key;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::error::LabError;
+use crate::files;
+use crate::summary::Metrics;
+use crate::tensors::{self, NamedTensor, Tensors};
+
+/// Version of manifests and evaluations. A newer one is refused.
+const FORMAT: u32 = 1;
+
+/// The folder in which runs are kept.
+#[derive(Clone, Debug)]
+pub struct Store {
+    root: PathBuf,
+}
+
+/// What a cell is, kept beside its results.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CellManifest {
+    /// Version of the format.
+    pub format: u32,
+    /// Key of the weights.
+    pub train_key: String,
+    /// Name of the experiment that trained it.
+    pub experiment: String,
+    /// Name of the arm.
+    pub arm: String,
+    /// The seed.
+    pub seed: u64,
+    /// Version of the program.
+    pub program: String,
+    /// Where it was trained, such as `cpu, AVX-512, 2 threads`.
+    pub device: String,
+    /// Fingerprint of the data.
+    pub data: String,
+    /// SHA-256 of the list of training images.
+    pub subset: String,
+    /// All settings, defaults included.
+    pub settings: Json,
+    /// When training was done, as UTC; none while it is not.
+    pub finished: Option<String>,
+    /// Seconds of training over all sittings.
+    pub seconds: f64,
+    /// Images in an epoch.
+    pub images: usize,
+}
+
+/// The figures of one cell under one evaluation key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct StoredEvaluation {
+    pub(crate) format: u32,
+    pub(crate) evaluation_key: String,
+    /// What was fitted, and on what.
+    pub(crate) fitted: Vec<String>,
+    pub(crate) metrics: Metrics,
+}
+
+/// One cell's folder.
+#[derive(Clone, Debug)]
+pub struct CellFolder {
+    path: PathBuf,
+}
+
+impl Store {
+    /// A store in this folder, which is made if it is not there.
+    ///
+    /// # Errors
+    /// If it cannot be made or written.
+    pub fn open(root: &Path) -> Result<Self, LabError> {
+        files::create_folder(&root.join("cells"))?;
+        Ok(Self { root: root.to_path_buf() })
+    }
+
+    /// The folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folder of a cell, made or not.
+    pub fn cell(&self, key: &Key) -> CellFolder {
+        CellFolder { path: self.root.join("cells").join(key.short()) }
+    }
+
+    /// The folder of an experiment's tables.
+    pub fn experiment(&self, name: &str) -> PathBuf {
+        let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };
+        self.root.join(name.chars().map(plain).collect::<String>())
+    }
+}
+
+impl CellFolder {
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The manifest, if the cell was ever begun.
+    ///
+    /// # Errors
+    /// If it is damaged or of a newer format.
+    pub fn manifest(&self) -> Result<Option<CellManifest>, LabError> {
+        let path = self.path.join("manifest.json");
+        let manifest: Option<CellManifest> = read_json(&path)?;
+        match manifest {
+            Some(manifest) if manifest.format > FORMAT => Err(newer(&path, manifest.format)),
+            manifest => Ok(manifest),
+        }
+    }
+
+    pub(crate) fn write_manifest(&self, manifest: &CellManifest) -> Result<(), LabError> {
+        files::create_folder(&self.path)?;
+        write_json(&self.path.join("manifest.json"), manifest)
+    }
+
+    /// Whether the cell is trained and predicted.
+    pub(crate) fn is_done(&self, key: &Key) -> Result<bool, LabError> {
+        let Some(manifest) = self.manifest()? else { return Ok(false) };
+        if manifest.train_key != key.as_str() {
+            let message = format!("belongs to the cell {}, expected {key}; remove the folder", manifest.train_key);
+            return Err(LabError::damaged(&self.path.join("manifest.json"), message));
+        }
+        Ok(manifest.finished.is_some())
+    }
+
+    pub(crate) fn evaluation(&self, key: &Key) -> Result<Option<StoredEvaluation>, LabError> {
+        let path = self.evaluation_path(key);
+        let stored: Option<StoredEvaluation> = read_json(&path)?;
+        match stored {
+            Some(stored) if stored.format > FORMAT => Err(newer(&path, stored.format)),
+            Some(stored) if stored.evaluation_key != key.as_str() => Ok(None),
+            stored => Ok(stored),
+        }
+    }
+
+    pub(crate) fn write_evaluation(&self, key: &Key, fitted: Vec<String>, metrics: Metrics) -> Result<(), LabError> {
+        let path = self.evaluation_path(key);
+        files::create_folder(path.parent().unwrap_or(&self.path))?;
+        write_json(&path, &StoredEvaluation { format: FORMAT, evaluation_key: key.as_str().to_owned(), fitted, metrics })
+    }
+
+    fn evaluation_path(&self, key: &Key) -> PathBuf {
+        self.path.join("evaluations").join(format!("{}.json", key.short()))
+    }
+
+    pub(crate) fn write_weights(&self, weights: &Tensors) -> Result<(), LabError> {
+        files::write_atomically(&self.path.join("weights.safetensors"), &tensors::encode(weights)?)
+    }
+
+    /// Predictions on `test` or `validation`.
+    ///
+    /// # Errors
+    /// If they cannot be read, or are damaged.
+    pub fn predictions(&self, split: &str) -> Result<Predictions, LabError> {
+        let path = self.path.join(format!("predictions-{split}.safetensors"));
+        let mut stored = tensors::decode(&path, &files::read(&path)?)?;
+        let mut take = |name: &str| {
+            stored.remove(name).ok_or_else(|| LabError::damaged(&path, format!("expected a tensor `{name}`, found none")))
+        };
+        let labels: Vec<u32> = take("labels")?.values.iter().map(|&v| v as u32).collect();
+        let positions = take("positions")?.values;
+        let side = if split == "test" { SampleSplit::Test } else { SampleSplit::Train };
+        let identities: Vec<SampleId> = positions.iter().map(|&v| (side, v as u32)).collect();
+        let mut experts = Vec::new();
+        while let Ok(logits) = take(&format!("logits.{}", experts.len())) {
+            match logits.shape[..] {
+                [samples, classes] if samples == labels.len() && samples == identities.len() => {
+                    experts.push(LogitMatrix { values: logits.values, classes });
+                }
+                _ => {
+                    let message = format!("expected logits of {} samples, found shape {:?}", labels.len(), logits.shape);
+                    return Err(LabError::damaged(&path, message));
+                }
+            }
+        }
+        Ok(Predictions { experts, labels, identities })
+    }
+
+    pub(crate) fn write_predictions(&self, split: &str, predictions: &Predictions) -> Result<(), LabError> {
+        // Labels and positions stay far below 2^24, so that f32 holds them exactly.
+        let whole = |values: Vec<f32>| NamedTensor { shape: vec![values.len()], values };
+        let mut stored = Tensors::from([
+            ("labels".to_owned(), whole(predictions.labels.iter().map(|&l| l as f32).collect())),
+            ("positions".to_owned(), whole(predictions.identities.iter().map(|id| id.1 as f32).collect())),
+        ]);
+        for (e, expert) in predictions.experts.iter().enumerate() {
+            let shape = vec![expert.samples(), expert.classes];
+            stored.insert(format!("logits.{e}"), NamedTensor { shape, values: expert.values.clone() });
+        }
+        files::write_atomically(&self.path.join(format!("predictions-{split}.safetensors")), &tensors::encode(&stored)?)
+    }
+}
+
+pub(crate) fn new_manifest() -> u32 {
+    FORMAT
+}
+
+fn newer(path: &Path, format: u32) -> LabError {
+    LabError::damaged(path, format!("has format {format}, this program reads up to {FORMAT}; use a newer version"))
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, LabError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let value = serde_json::from_slice(&files::read(path)?);
+    value.map(Some).map_err(|error| LabError::damaged(path, format!("is damaged ({error}); remove it")))
+}
+
+fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), LabError> {
+    let mut text = serde_json::to_string_pretty(value).map_err(|e| LabError::damaged(path, e.to_string()))?;
+    text.push('\n');
+    files::write_atomically(path, text.as_bytes())
+}
