@@ -1,6 +1,7 @@
 use super::{
     direct::Direct,
     shape::{ConvShape, Halo},
+    winograd::Winograd,
 };
 use crate::cpu::simd::Dispatch;
 use std::fmt;
@@ -49,8 +50,11 @@ pub(crate) struct ConvKernel {
 impl ConvKernel {
     /// The fastest algorithm for a shape; `winograd = false` keeps to algorithms that only reorder sums.
     pub(crate) fn choose(shape: ConvShape, dispatch: Dispatch, winograd: bool) -> Self {
-        let _ = winograd;
-        let algorithm = Box::new(Direct::new(&shape, dispatch));
+        let algorithm: Box<dyn Algorithm> = if winograd && Winograd::suits(&shape) {
+            Box::new(Winograd::new(&shape, dispatch))
+        } else {
+            Box::new(Direct::new(&shape, dispatch))
+        };
         Self { shape, algorithm }
     }
 

@@ -11,7 +11,9 @@
 
 mod direct;
 mod kernel;
+mod product;
 mod shape;
+mod winograd;
 
 #[cfg(test)]
 mod tests;

@@ -95,6 +95,17 @@ impl Dispatch {
         }
     }
 
+    /// [`Simd::REGISTERS`] of what it runs.
+    pub(crate) fn registers(self) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(_) => Avx512::REGISTERS,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(_) => Avx2::REGISTERS,
+            Self::Portable(_) => Portable::REGISTERS,
+        }
+    }
+
     /// The name of what it runs.
     pub(crate) fn instruction_set(self) -> InstructionSet {
         match self {

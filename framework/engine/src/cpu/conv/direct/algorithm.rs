@@ -1,12 +1,12 @@
 use super::{
-    correlate::Correlate,
     geometry::{self, Pass},
-    outer::Outer,
     panels::{Direction, Panels},
+    passes::{Accumulate, Correlate},
 };
 use crate::cpu::conv::kernel::{Algorithm, images_in_cache};
+use crate::cpu::conv::product::widest_panel;
 use crate::cpu::conv::{ConvShape, Halo};
-use crate::cpu::simd::{Dispatch, InstructionSet, round_up};
+use crate::cpu::simd::{Dispatch, round_up};
 
 /// The direct algorithm: sums in the order in which the weights are stored, no transforms.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(crate) struct Direct {
 impl Direct {
     /// Plans a convolution.
     pub(crate) fn new(shape: &ConvShape, dispatch: Dispatch) -> Self {
-        let widest = if dispatch.instruction_set() == InstructionSet::Avx512 { 2 } else { 1 };
+        let widest = widest_panel(dispatch.registers());
         let (input, gradient) = (geometry::input_layout(shape), geometry::gradient_layout(shape));
         let pass = Pass::forward(shape);
         let panels = Panels::new(shape, Direction::Forward, &pass, &input, widest);
@@ -126,7 +126,7 @@ impl Algorithm for Direct {
         accumulator: &mut [f32],
     ) {
         let (pass, panels) = &self.forward;
-        self.dispatch.run(Outer {
+        self.dispatch.run(Accumulate {
             pass,
             panels,
             images,

@@ -1,9 +1,8 @@
 //! Direct convolution: any kernel, stride, padding and grouping, sums in registers.
 
 mod algorithm;
-mod correlate;
 mod geometry;
-mod outer;
 mod panels;
+mod passes;
 
 pub(super) use algorithm::Direct;

@@ -1,4 +1,5 @@
 use super::geometry::Pass;
+use crate::cpu::conv::product::Run;
 use crate::cpu::conv::{ConvShape, Halo};
 use crate::cpu::simd::LANES;
 
@@ -13,13 +14,6 @@ pub(super) struct Panel {
     pub(super) channel: usize,
     /// Where its weights begin.
     pub(super) weights: usize,
-}
-
-/// Consecutive source values, from the pixel's base on; one weight vector each.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Run {
-    pub(super) offset: usize,
-    pub(super) length: usize,
 }
 
 /// How the channels of a pass are cut, and where each weight goes: `[panel][tap][source channel][lane of the panel]`.

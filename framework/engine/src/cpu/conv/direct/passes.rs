@@ -1,0 +1,117 @@
+use super::{geometry::Pass, panels::Panels};
+use crate::cpu::conv::Halo;
+use crate::cpu::conv::product::{Grid, Outer, Pitch, Product};
+use crate::cpu::simd::{Kernel, Simd};
+
+/// One pass of a forward convolution or a data gradient: target pixels as sums over taps and source channels.
+pub(super) struct Correlate<'a> {
+    pub(super) pass: &'a Pass,
+    pub(super) panels: &'a Panels,
+    pub(super) images: usize,
+    pub(super) source: &'a [f32],
+    pub(super) source_layout: &'a Halo,
+    pub(super) weights: &'a [f32],
+    pub(super) target: &'a mut [f32],
+    /// Rows, columns and channels (padded) of a target image.
+    pub(super) target_extent: [usize; 3],
+}
+
+fn source_pitch(pass: &Pass, layout: &Halo) -> Pitch {
+    Pitch {
+        pixel: pass.source_step[1] * layout.channels,
+        row: pass.source_step[0] * layout.row_len(),
+        image: layout.image_len(),
+    }
+}
+
+impl Kernel for Correlate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let [_, width, channels] = self.target_extent;
+        let pass = self.pass;
+        let grid = Grid {
+            images: self.images,
+            rows: pass.count[0],
+            columns: pass.count[1],
+            source: source_pitch(pass, self.source_layout),
+            target: Pitch {
+                pixel: pass.step[1] * channels,
+                row: pass.step[0] * width * channels,
+                image: self.target_extent.iter().product(),
+            },
+        }
+        .joined();
+        let first = (pass.first[0] * width + pass.first[1]) * channels;
+        let runs = &self.panels.runs;
+        for panel in &self.panels.list {
+            let source = self.source[panel.channel..].as_ptr();
+            let weights = self.weights[panel.weights..].as_ptr();
+            let target = self.target[first + panel.lane..].as_mut_ptr();
+            // SAFETY: the layouts hold every pixel that the taps reach, and `ConvKernel` checked the buffers' lengths.
+            unsafe {
+                match panel.width {
+                    1 => Product::<1> { grid, runs, source, weights, target }.write(simd),
+                    _ => Product::<2> { grid, runs, source, weights, target }.write(simd),
+                }
+            }
+        }
+    }
+}
+
+/// The gradient of a weight: sums over pixels of outer products of source values with vectors of the output's gradient,
+/// in the layout of the forward pass's packed weights.
+pub(super) struct Accumulate<'a> {
+    pub(super) pass: &'a Pass,
+    pub(super) panels: &'a Panels,
+    pub(super) images: usize,
+    pub(super) source: &'a [f32],
+    pub(super) source_layout: &'a Halo,
+    pub(super) gradient: &'a [f32],
+    pub(super) gradient_layout: &'a Halo,
+    pub(super) accumulator: &'a mut [f32],
+}
+
+impl Kernel for Accumulate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        /// Pixels whose operands fit the first-level cache, so that one strip of rows serves all sums.
+        const STRIP: usize = 64;
+        let pass = self.pass;
+        let source_pitch = source_pitch(pass, self.source_layout);
+        let rows = (STRIP / pass.count[1]).clamp(1, pass.count[0]);
+        for image in 0..self.images {
+            for row in (0..pass.count[0]).step_by(rows) {
+                let grid = Grid {
+                    images: 1,
+                    rows: rows.min(pass.count[0] - row),
+                    columns: pass.count[1],
+                    source: source_pitch,
+                    target: Pitch {
+                        pixel: self.gradient_layout.channels,
+                        row: self.gradient_layout.row_len(),
+                        image: self.gradient_layout.image_len(),
+                    },
+                };
+                let source = &self.source[image * source_pitch.image + row * source_pitch.row..];
+                let vectors = &self.gradient[self.gradient_layout.offset(image, row, 0)..];
+                let runs = &self.panels.runs;
+                for panel in &self.panels.list {
+                    let source = source[panel.channel..].as_ptr();
+                    let vectors = vectors[panel.lane..].as_ptr();
+                    let sums = self.accumulator[panel.weights..].as_mut_ptr();
+                    // SAFETY: the layouts hold every pixel of the strip, and `ConvKernel` checked the buffers' lengths.
+                    unsafe {
+                        match panel.width {
+                            1 => Outer::<1> { grid, runs, source, vectors, sums }.add(simd),
+                            _ => Outer::<2> { grid, runs, source, vectors, sums }.add(simd),
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

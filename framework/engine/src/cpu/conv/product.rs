@@ -1,0 +1,258 @@
+//! The two register-blocked products that all algorithms are made of.
+
+use crate::cpu::simd::{Kernel, LANES, Simd, Vector};
+
+/// Consecutive source values, from a pixel's base on; one weight vector each.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    pub(super) offset: usize,
+    pub(super) length: usize,
+}
+
+/// Values from a pixel, row or image to the next.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pitch {
+    pub(super) pixel: usize,
+    pub(super) row: usize,
+    pub(super) image: usize,
+}
+
+/// Pixels of a product's two operands that lie on a grid.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grid {
+    pub(super) images: usize,
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    /// Where single values are read.
+    pub(super) source: Pitch,
+    /// Where vectors are written ([`Product`]) or read ([`Outer`]).
+    pub(super) target: Pitch,
+}
+
+impl Grid {
+    /// Rows or images that follow each other without a gap on both sides are one long row: the last block of a row is
+    /// then rarely short.
+    pub(super) fn joined(mut self) -> Self {
+        let follows = |pitch: Pitch, columns: usize, next: usize| pitch.pixel * columns == next;
+        if follows(self.source, self.columns, self.source.row)
+            && follows(self.target, self.columns, self.target.row)
+        {
+            self.columns *= self.rows;
+            self.rows = 1;
+            if follows(self.source, self.columns, self.source.image)
+                && follows(self.target, self.columns, self.target.image)
+            {
+                self.columns *= self.images;
+                self.images = 1;
+            }
+        }
+        self
+    }
+}
+
+/// Pixels (or values) whose sums fit the registers beside one source value and `W` weight vectors.
+const fn most_sums(registers: usize, width: usize) -> usize {
+    let fitting = (registers - 1 - width) / width;
+    if fitting < 14 { fitting } else { 14 }
+}
+
+/// How many vectors wide panels are, so that a source value that was loaded serves as many sums as loads can feed.
+pub(super) const fn widest_panel(registers: usize) -> usize {
+    if registers >= 32 { 2 } else { 1 }
+}
+
+/// For every pixel of a grid, `W` vectors of sums: over the runs' source values, each times its weight vectors
+/// `[value][W]`.
+///
+/// A block of neighbouring pixels is summed in registers: each weight vector that is loaded serves all pixels of the
+/// block, each source value `W` vectors.
+pub(super) struct Product<'a, const W: usize> {
+    pub(super) grid: Grid,
+    pub(super) runs: &'a [Run],
+    pub(super) source: *const f32,
+    pub(super) weights: *const f32,
+    pub(super) target: *mut f32,
+}
+
+impl<const W: usize> Product<'_, W> {
+    /// Writes the sums.
+    ///
+    /// # Safety
+    /// All pixels of the grid, with the runs at each, must be readable at the source and, with `W` vectors each, writable
+    /// at the target; a weight panel must be readable.
+    #[inline(always)]
+    pub(super) unsafe fn write<S: Simd>(self, simd: S) {
+        simd.vectorize(self);
+    }
+}
+
+impl<const W: usize> Kernel for Product<'_, W> {
+    type Output = ();
+
+    /// Chooses the number of pixels in a block: as many as registers allow, and such that blocks are about equal.
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let most = const { most_sums(S::REGISTERS, W) };
+        let pixels = self.grid.columns.div_ceil(self.grid.columns.div_ceil(most));
+        macro_rules! choose {
+            ($($count:literal)*) => {
+                match pixels {
+                    // SAFETY: whoever called `write` vouched for the pointers.
+                    $($count if $count <= most => unsafe { self.in_blocks::<S, $count>(simd) },)*
+                    _ => unreachable!("a block has at most {most} pixels"),
+                }
+            };
+        }
+        choose!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+    }
+}
+
+impl<const W: usize> Product<'_, W> {
+    #[inline(always)]
+    unsafe fn in_blocks<S: Simd, const P: usize>(&self, simd: S) {
+        let grid = &self.grid;
+        for image in 0..grid.images {
+            for row in 0..grid.rows {
+                let mut column = 0;
+                while column < grid.columns {
+                    // The last block overlaps the one before it instead of being short.
+                    column = column.min(grid.columns - P);
+                    let place = |pitch: Pitch| image * pitch.image + row * pitch.row + column * pitch.pixel;
+                    // SAFETY: P pixels from here on are inside the grid.
+                    unsafe {
+                        let source = self.source.add(place(grid.source));
+                        self.block::<S, P>(simd, source, self.target.add(place(grid.target)));
+                    }
+                    column += P;
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn block<S: Simd, const P: usize>(&self, simd: S, base: *const f32, target: *mut f32) {
+        let (source_pixel, target_pixel) = (self.grid.source.pixel, self.grid.target.pixel);
+        let mut sums = [[simd.zero(); P]; W];
+        let mut weight = self.weights;
+        // SAFETY: runs stay inside the source at every pixel, and there are W weight vectors for each value.
+        unsafe {
+            for run in self.runs {
+                let mut source = base.add(run.offset);
+                for _ in 0..run.length {
+                    let mut weights = [simd.zero(); W];
+                    for (vector, weights) in weights.iter_mut().enumerate() {
+                        *weights = simd.load_from(weight.add(vector * LANES));
+                    }
+                    for pixel in 0..P {
+                        let value = simd.splat(*source.add(pixel * source_pixel));
+                        for vector in 0..W {
+                            sums[vector][pixel] = value.mul_add(weights[vector], sums[vector][pixel]);
+                        }
+                    }
+                    source = source.add(1);
+                    weight = weight.add(W * LANES);
+                }
+            }
+            for (vector, sums) in sums.iter().enumerate() {
+                for (pixel, sum) in sums.iter().enumerate() {
+                    sum.store_to(target.add(pixel * target_pixel + vector * LANES));
+                }
+            }
+        }
+    }
+}
+
+/// Sums over the pixels of a grid: source values of the runs, each times `W` vectors of the grid's target; they are added
+/// to `sums` `[value][W]`.
+pub(super) struct Outer<'a, const W: usize> {
+    pub(super) grid: Grid,
+    pub(super) runs: &'a [Run],
+    pub(super) source: *const f32,
+    pub(super) vectors: *const f32,
+    pub(super) sums: *mut f32,
+}
+
+impl<const W: usize> Outer<'_, W> {
+    /// Adds the products.
+    ///
+    /// # Safety
+    /// All pixels of the grid, with the runs at each, must be readable at the source and, with `W` vectors each, at the
+    /// vectors; the sums must be writable.
+    #[inline(always)]
+    pub(super) unsafe fn add<S: Simd>(self, simd: S) {
+        simd.vectorize(self);
+    }
+}
+
+impl<const W: usize> Kernel for Outer<'_, W> {
+    type Output = ();
+
+    /// Cuts runs into as many source values as registers have sums for, in about equal parts.
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let most = const { most_sums(S::REGISTERS, W) };
+        let mut sums = self.sums;
+        for run in self.runs {
+            let mut done = 0;
+            for parts in (1..=run.length.div_ceil(most)).rev() {
+                let values = (run.length - done).div_ceil(parts);
+                // SAFETY: the values lie inside the run; whoever called `add` vouched for the pointers.
+                unsafe {
+                    let source = self.source.add(run.offset + done);
+                    macro_rules! choose {
+                        ($($count:literal)*) => {
+                            match values {
+                                $($count if $count <= most => self.part::<S, $count>(simd, source, sums),)*
+                                _ => unreachable!("a part has at most {most} values"),
+                            }
+                        };
+                    }
+                    choose!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+                    sums = sums.add(values * W * LANES);
+                }
+                done += values;
+            }
+        }
+    }
+}
+
+impl<const W: usize> Outer<'_, W> {
+    #[inline(always)]
+    unsafe fn part<S: Simd, const I: usize>(&self, simd: S, source: *const f32, target: *mut f32) {
+        let grid = &self.grid;
+        // SAFETY: all pixels are inside the grid, and there are W vectors of sums for each value.
+        unsafe {
+            let mut sums = [[simd.zero(); W]; I];
+            for (value, sums) in sums.iter_mut().enumerate() {
+                for (vector, sum) in sums.iter_mut().enumerate() {
+                    *sum = simd.load_from(target.add((value * W + vector) * LANES));
+                }
+            }
+            for image in 0..grid.images {
+                for row in 0..grid.rows {
+                    let mut source = source.add(image * grid.source.image + row * grid.source.row);
+                    let mut vectors = self.vectors.add(image * grid.target.image + row * grid.target.row);
+                    for _ in 0..grid.columns {
+                        let mut factors = [simd.zero(); W];
+                        for (vector, factor) in factors.iter_mut().enumerate() {
+                            *factor = simd.load_from(vectors.add(vector * LANES));
+                        }
+                        for (value, sums) in sums.iter_mut().enumerate() {
+                            let value = simd.splat(*source.add(value));
+                            for (sum, factor) in sums.iter_mut().zip(factors) {
+                                *sum = value.mul_add(factor, *sum);
+                            }
+                        }
+                        source = source.add(grid.source.pixel);
+                        vectors = vectors.add(grid.target.pixel);
+                    }
+                }
+            }
+            for (value, sums) in sums.iter().enumerate() {
+                for (vector, sum) in sums.iter().enumerate() {
+                    sum.store_to(target.add((value * W + vector) * LANES));
+                }
+            }
+        }
+    }
+}
