@@ -1,6 +1,6 @@
 //! Statistics over seeds and calibration metrics over predictions.
 //!
-//! The crate has two halves that share nothing but their habit of never printing a figure alone:
+//! The crate has two halves:
 //!
 //! * [`statistics`] works on **samples**: one number per seed. Means with intervals, paired and unpaired tests,
 //!   resampling, effect sizes, corrections for many comparisons, and how many seeds a claim needs.

@@ -95,6 +95,10 @@ impl<'a> Evaluation<'a> {
             .map(|(row, weight)| (row, &outcomes[row], weight))
     }
 
+    pub(super) fn is_weighted(&self) -> bool {
+        matches!(self.rows, Rows::Weights(_))
+    }
+
     /// The sum of the weights, positive: the number of rows where all weigh 1.
     pub fn total_weight(&self) -> f64 {
         self.rows().map(|(_, _, weight)| weight).sum()

@@ -19,20 +19,33 @@
 
 mod accuracy;
 mod binning;
+mod brier;
+mod calibration_error;
+mod class_reliability;
+mod diversity;
 mod error;
 mod evaluation;
 mod groups;
+mod histogram;
+mod kernel;
 mod outcomes;
 mod predictions;
 mod proper_scores;
 mod reliability;
+mod resampled;
+mod selective;
 mod softmax;
 
 pub use accuracy::{ClassAccuracy, ConfusionMatrix, GroupAccuracy};
 pub use binning::Binning;
+pub use brier::BrierDecomposition;
+pub use class_reliability::{ClassErrors, ClassReliability};
+pub use diversity::Diversity;
 pub use error::EvaluationError;
 pub use evaluation::Evaluation;
 pub use groups::{Groups, PerGroup, ShotGroup};
+pub use histogram::Histogram;
 pub use outcomes::{Outcome, Outcomes};
 pub use predictions::{Predictions, ScoreKind};
 pub use reliability::{Reliability, ReliabilityBin};
+pub use selective::{RiskCoverage, RiskPoint};

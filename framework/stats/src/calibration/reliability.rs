@@ -1,4 +1,4 @@
-//! Reliability diagrams and the calibration errors that are read off them.
+//! The data of reliability diagrams.
 
 use serde::{Deserialize, Serialize};
 
@@ -54,16 +54,6 @@ impl Reliability {
         &self.bins
     }
 
-    /// Expected calibration error: `Σ (weight / total) |confidence - accuracy|` (Naeini et al. 2015, Guo et al. 2017).
-    pub fn ece(&self) -> f64 {
-        self.expected(|bin| bin.gap().abs())
-    }
-
-    /// Maximum calibration error: the largest `|confidence - accuracy|` of any bin, however few rows it holds.
-    pub fn mce(&self) -> f64 {
-        self.bins.iter().map(|bin| bin.gap().abs()).fold(0.0, f64::max)
-    }
-
     /// The mean of a quantity over the bins, each with its share of the weight.
     pub(super) fn expected(&self, quantity: impl Fn(&ReliabilityBin) -> f64) -> f64 {
         self.bins.iter().map(|bin| bin.weight * quantity(bin)).sum::<f64>() / self.total_weight
@@ -72,8 +62,21 @@ impl Reliability {
     pub(super) fn of_points(points: impl Iterator<Item = Point>, binning: Binning) -> Self {
         let bins = match binning {
             Binning::EqualWidth(bins) => equal_width(points, bins.get()),
-            Binning::EqualMass(bins) => equal_mass(points.collect(), bins.get()),
+            Binning::EqualMass(bins) => {
+                let mut points: Vec<Point> = points.collect();
+                points.sort_unstable_by(|a, b| a.confidence.total_cmp(&b.confidence));
+                equal_mass(&points, bins.get())
+            }
         };
+        Self::of_bins(bins)
+    }
+
+    /// Equal-mass bins of points that are ascending in confidence already.
+    pub(super) fn of_ascending_points(points: &[Point], bins: usize) -> Self {
+        Self::of_bins(equal_mass(points, bins))
+    }
+
+    pub(super) fn of_bins(bins: Vec<ReliabilityBin>) -> Self {
         Self { total_weight: bins.iter().map(|bin| bin.weight).sum(), bins }
     }
 }
@@ -88,15 +91,15 @@ pub(super) struct Point {
 
 /// The sums of one bin while it fills.
 #[derive(Debug, Clone, Copy, Default)]
-struct BinSums {
-    weight: f64,
-    squared_weight: f64,
-    confidence: f64,
-    hits: f64,
+pub(super) struct BinSums {
+    pub(super) weight: f64,
+    pub(super) squared_weight: f64,
+    pub(super) confidence: f64,
+    pub(super) hits: f64,
 }
 
 impl BinSums {
-    fn add(&mut self, point: Point) {
+    pub(super) fn add(&mut self, point: Point) {
         self.weight += point.weight;
         self.squared_weight += point.weight * point.weight;
         self.confidence += point.weight * point.confidence;
@@ -104,7 +107,7 @@ impl BinSums {
     }
 
     /// `None` for an empty bin.
-    fn finish(self, low: f64, high: f64) -> Option<ReliabilityBin> {
+    pub(super) fn finish(self, low: f64, high: f64) -> Option<ReliabilityBin> {
         (self.weight > 0.0).then(|| ReliabilityBin {
             low,
             high,
@@ -121,12 +124,16 @@ fn equal_width(points: impl Iterator<Item = Point>, bins: usize) -> Vec<Reliabil
     for point in points {
         sums[equal_width_bin(point.confidence, bins)].add(point);
     }
-    let edge = |i: usize| i as f64 / bins as f64;
-    sums.into_iter().enumerate().filter_map(|(i, sums)| sums.finish(edge(i), edge(i + 1))).collect()
+    finish_equal_width(&sums)
 }
 
-fn equal_mass(mut points: Vec<Point>, bins: usize) -> Vec<ReliabilityBin> {
-    points.sort_unstable_by(|a, b| a.confidence.total_cmp(&b.confidence));
+pub(super) fn finish_equal_width(sums: &[BinSums]) -> Vec<ReliabilityBin> {
+    let edge = |i: usize| i as f64 / sums.len() as f64;
+    sums.iter().enumerate().filter_map(|(i, sums)| sums.finish(edge(i), edge(i + 1))).collect()
+}
+
+/// Points are ascending in confidence.
+fn equal_mass(points: &[Point], bins: usize) -> Vec<ReliabilityBin> {
     let total: f64 = points.iter().map(|point| point.weight).sum();
     let mut finished: Vec<ReliabilityBin> = Vec::new();
     let (mut sums, mut cumulated, mut low) = (BinSums::default(), 0.0, 0.0);

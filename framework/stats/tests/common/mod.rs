@@ -1,5 +1,7 @@
 //! The real logits that several tests read.
 
+#![allow(clippy::print_stdout, reason = "a skipped test says so")]
+
 use std::path::PathBuf;
 
 /// Scores `[10000, classes]` of one model with the official test labels.
