@@ -1,3 +1,14 @@
-//! Runs network descriptions: memory plan and CPU kernels.
+//! Runs network descriptions: memory plan, CPU kernels, threads.
+//!
+//! [`CpuExecutor`] plans a [`Net`](balpoe_net::Net) once and then runs forward and backward passes over batches of
+//! images. [`oracle`] computes the same with plain loops in `f32` or `f64` and shares no code with it.
 
 mod cpu;
+mod error;
+pub mod oracle;
+
+pub use cpu::{
+    BatchNormGroup, CpuExecutor, CpuOptions, InstructionSet, Mode, OperationTime, SoftTargets, ThreadPool,
+    UnavailableInstructionSet, logit_adjusted_cross_entropy,
+};
+pub use error::EngineError;

@@ -1,0 +1,328 @@
+//! Runs a plan: the public face of the CPU engine.
+
+mod backward;
+mod evaluation;
+mod forward;
+mod frame;
+mod kernels;
+mod timer;
+mod workspace;
+
+use super::graph::Graph;
+use super::memory::Buffer;
+use super::norm::{BatchNormGroup, NormState};
+use super::plan::{Plan, Step};
+use super::pool::ThreadPool;
+use super::simd::{Dispatch, InstructionSet};
+use crate::EngineError;
+use balpoe_net::{Net, Op};
+use evaluation::EvaluationMemory;
+use kernels::OpKernel;
+use std::sync::Mutex;
+use std::time::Instant;
+use timer::Timer;
+use workspace::Workspace;
+
+pub use timer::OperationTime;
+
+/// How a [`CpuExecutor`] works.
+#[derive(Clone, Debug)]
+pub struct CpuOptions {
+    /// Threads, the caller's included. Results do not depend on it.
+    pub threads: usize,
+    /// Largest batch that the memory is planned for.
+    pub max_batch: usize,
+    /// Over which images batch norms take their statistics in training.
+    pub batch_norm: BatchNormGroup,
+    /// Whether 3x3 convolutions of stride 1 may use Winograd's F(4x4, 3x3), which is faster and rounds differently.
+    pub winograd: bool,
+    /// Instructions to use; `None` for the best that the processor has.
+    pub instruction_set: Option<InstructionSet>,
+}
+
+impl CpuOptions {
+    /// All cores, statistics over the whole batch, the fastest kernels.
+    pub fn new(max_batch: usize) -> Self {
+        Self {
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            max_batch,
+            batch_norm: BatchNormGroup::All,
+            winograd: true,
+            instruction_set: None,
+        }
+    }
+}
+
+/// What a forward pass is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Batch norms use and record the batch's statistics; a backward pass may follow.
+    Train,
+    /// Batch norms use the running statistics.
+    Evaluate,
+}
+
+/// Runs a network on the processor: planned once, then any number of forward and backward passes.
+///
+/// Results depend on the network, the batch, the options except `threads`, and the instruction set; not on threads.
+/// Parameters and buffers start as zeros (running variances as ones): fill them before the first pass. All slices are in
+/// the order and layout of the network's lists.
+pub struct CpuExecutor {
+    net: Net,
+    graph: Graph,
+    plan: Plan,
+    max_batch: usize,
+    batch_norm: BatchNormGroup,
+    dispatch: Dispatch,
+    pool: ThreadPool,
+    parameters: Vec<Vec<f32>>,
+    gradients: Vec<Vec<f32>>,
+    buffers: Vec<Vec<f32>>,
+    /// Whether a parameter was borrowed for writing since its packed forms were made.
+    touched: Vec<bool>,
+    kernels: Vec<OpKernel>,
+    norms: Vec<NormState>,
+    workspaces: Vec<Mutex<Workspace>>,
+    /// Allocated by the first training pass.
+    training: Option<Buffer>,
+    /// Allocated by the first evaluation.
+    evaluation: Option<EvaluationMemory>,
+    outputs: Vec<Vec<f32>>,
+    /// Batch of the forward pass that a backward pass would differentiate.
+    trained_batch: Option<usize>,
+    /// Sums of weight gradients, one shard after the other.
+    accumulators: Buffer,
+    /// Parameters that no output depends on.
+    unused_parameters: Vec<usize>,
+    timer: Timer,
+}
+
+impl CpuExecutor {
+    /// Plans a network.
+    ///
+    /// # Errors
+    /// If an option is out of range, the instruction set is not available, or threads cannot be started.
+    pub fn new(net: &Net, options: &CpuOptions) -> Result<Self, EngineError> {
+        let range = "at least 1";
+        if options.max_batch == 0 {
+            return Err(EngineError::Option { option: "max_batch", found: 0, range });
+        }
+        let group = options.batch_norm.images(options.max_batch);
+        if group == 0 {
+            return Err(EngineError::Option { option: "the batch-norm group", found: 0, range });
+        }
+        let dispatch = options.instruction_set.unwrap_or_else(InstructionSet::detect).dispatch()?;
+        let pool = ThreadPool::new(options.threads)?;
+        let graph = Graph::new(net);
+        let plan = Plan::new(&graph);
+        let kernels = OpKernel::choose_all(net, &graph, dispatch, options);
+        let groups = options.max_batch.div_ceil(group);
+        let norms = graph.norms.iter().map(|norm| {
+            let channels = graph.values[norm.source].shape.channels;
+            NormState::new(channels, norm.epsilon, norm.momentum, options.max_batch, groups)
+        });
+        let norms = norms.collect();
+        let workspaces = (0..options.threads).map(|_| Mutex::new(Workspace::new(&graph, &kernels))).collect();
+        let zeros = |len: usize| vec![0.0; len];
+        Ok(Self {
+            max_batch: options.max_batch,
+            batch_norm: options.batch_norm,
+            dispatch,
+            pool,
+            parameters: net.parameters().iter().map(|parameter| zeros(parameter.len())).collect(),
+            gradients: net.parameters().iter().map(|parameter| zeros(parameter.len())).collect(),
+            buffers: net.buffers().iter().map(|buffer| vec![buffer.initial; buffer.len]).collect(),
+            touched: vec![true; net.parameters().len()],
+            outputs: vec![Vec::new(); net.outputs().len()],
+            kernels,
+            norms,
+            workspaces,
+            training: None,
+            evaluation: None,
+            trained_batch: None,
+            accumulators: Buffer::zeroed(0),
+            unused_parameters: unused_parameters(net, &graph),
+            timer: Timer::default(),
+            net: net.clone(),
+            graph,
+            plan,
+        })
+    }
+
+    /// The network.
+    pub fn net(&self) -> &Net {
+        &self.net
+    }
+
+    /// The instructions that its kernels use.
+    pub fn instruction_set(&self) -> InstructionSet {
+        self.dispatch.instruction_set()
+    }
+
+    /// Its threads, for work between passes.
+    pub fn pool(&self) -> &ThreadPool {
+        &self.pool
+    }
+
+    /// Bytes of the memory that a training step keeps its feature maps and gradients in.
+    pub fn training_bytes(&self) -> usize {
+        self.plan.arena * self.max_batch * size_of::<f32>()
+    }
+
+    /// Values of parameter `i`.
+    ///
+    /// # Panics
+    /// This and the following accessors panic if the network has no such parameter or buffer.
+    pub fn parameter(&self, i: usize) -> &[f32] {
+        &self.parameters[i]
+    }
+
+    /// Values of parameter `i`, to be changed.
+    pub fn parameter_mut(&mut self, i: usize) -> &mut [f32] {
+        self.touched[i] = true;
+        &mut self.parameters[i]
+    }
+
+    /// Gradient of parameter `i`, of the last backward pass; zeros for a parameter that no output depends on.
+    pub fn gradient(&self, i: usize) -> &[f32] {
+        &self.gradients[i]
+    }
+
+    /// Gradient of parameter `i`, to be changed (clipped, summed over replicas, supplied for a free parameter).
+    pub fn gradient_mut(&mut self, i: usize) -> &mut [f32] {
+        &mut self.gradients[i]
+    }
+
+    /// Parameter `i` to be updated, and its gradient.
+    pub fn parameter_and_gradient(&mut self, i: usize) -> (&mut [f32], &[f32]) {
+        self.touched[i] = true;
+        (&mut self.parameters[i], &self.gradients[i])
+    }
+
+    /// Running statistic `i`.
+    pub fn buffer(&self, i: usize) -> &[f32] {
+        &self.buffers[i]
+    }
+
+    /// Running statistic `i`, to be changed.
+    pub fn buffer_mut(&mut self, i: usize) -> &mut [f32] {
+        &mut self.buffers[i]
+    }
+
+    /// Output `k` of the last forward pass, dense `[batch, channels]` (`[batch, height, width, channels]` for a feature
+    /// map).
+    ///
+    /// # Panics
+    /// If the network has no such output.
+    pub fn output(&self, k: usize) -> &[f32] {
+        &self.outputs[k]
+    }
+
+    /// Computes the outputs for `batch` images, dense `[batch, height, width, channels]`.
+    ///
+    /// # Errors
+    /// If the batch is empty or too large, `images` has the wrong length, or (in training) a batch norm would see a single
+    /// value per channel.
+    pub fn forward(&mut self, images: &[f32], batch: usize, mode: Mode) -> Result<(), EngineError> {
+        if batch == 0 || batch > self.max_batch {
+            return Err(EngineError::Batch { found: batch, max_batch: self.max_batch });
+        }
+        let expected = batch * self.net.input_shape().len();
+        if images.len() != expected {
+            let (what, found) = ("the batch of images".into(), images.len());
+            let layout = "[batch, height, width, channels]";
+            return Err(EngineError::Length { what, found, expected, layout });
+        }
+        self.trained_batch = None;
+        match mode {
+            Mode::Train => self.forward_training(images, batch),
+            Mode::Evaluate => self.forward_evaluation(images, batch),
+        }
+    }
+
+    /// Computes the gradients of all parameters from those of the outputs, overwriting what was there.
+    ///
+    /// `seeds[k]` is the loss's gradient with respect to output `k`, in the layout of [`output`](Self::output); `None`
+    /// stands for zeros.
+    ///
+    /// # Errors
+    /// If the last forward pass was not one in training mode, or a seed is missing or has the wrong length.
+    pub fn backward(&mut self, seeds: &[Option<&[f32]>]) -> Result<(), EngineError> {
+        let batch = self.trained_batch.ok_or(EngineError::NoForwardPass)?;
+        if seeds.len() != self.outputs.len() {
+            let (found, expected) = (seeds.len(), self.outputs.len());
+            let layout = "one for each output";
+            return Err(EngineError::Length { what: "the list of seeds".into(), found, expected, layout });
+        }
+        for (k, (seed, output)) in seeds.iter().zip(&self.outputs).enumerate() {
+            if let Some(seed) = seed.filter(|seed| seed.len() != output.len()) {
+                let (found, expected) = (seed.len(), output.len());
+                let layout = "as the output";
+                return Err(EngineError::Length { what: format!("seed {k}"), found, expected, layout });
+            }
+        }
+        self.backward_training(seeds, batch)
+    }
+
+    /// Starts (or stops) measuring operations; what was measured before is forgotten.
+    pub fn set_timing(&mut self, on: bool) {
+        self.timer.restart(on);
+    }
+
+    /// What was measured since timing was started, in the order in which operations first ran.
+    pub fn timings(&self) -> Vec<OperationTime> {
+        self.timer.report()
+    }
+
+    /// Remakes the packed forms of parameters that were borrowed for writing.
+    fn pack(&mut self) -> Result<(), EngineError> {
+        kernels::pack_all(&self.pool, &self.kernels, &self.parameters, &self.touched)?;
+        self.touched.fill(false);
+        Ok(())
+    }
+
+    /// Books the time of a step.
+    fn record(&mut self, start: Option<Instant>, step: usize, pass: &str, batch: usize) {
+        let Self { timer, plan, graph, kernels, net, .. } = self;
+        let (name, kernel, multiply_adds) = match plan.steps[step] {
+            Step::Evaluate(_) => ("elementwise", "elementwise", 0),
+            Step::Operation { op, .. } => {
+                let operation = &graph.ops[op];
+                let weight = match &operation.op {
+                    Op::Conv { weight, .. } | Op::Linear { weight, .. } | Op::CosineLinear { weight, .. } => {
+                        net.parameters()[weight.index()].len()
+                    }
+                    _ => 0,
+                };
+                let pixels = graph.values[operation.output].shape.pixels();
+                (&operation.name[..], kernels[op].name(), (weight * pixels * batch) as u64)
+            }
+        };
+        timer.stop(start, name, pass, || OperationTime {
+            name: String::new(),
+            kernel: kernel.into(),
+            seconds: 0.0,
+            runs: 0,
+            multiply_adds,
+            bytes: 0,
+        });
+    }
+}
+
+fn unused_parameters(net: &Net, graph: &Graph) -> Vec<usize> {
+    let mut used = vec![false; net.parameters().len()];
+    for norm in &graph.norms {
+        used[norm.gamma] = true;
+        used[norm.beta] = true;
+    }
+    for op in &graph.ops {
+        if let Op::Conv { weight, bias, .. } | Op::Linear { weight, bias } = &op.op {
+            used[weight.index()] = true;
+            bias.iter().for_each(|bias| used[bias.index()] = true);
+        }
+        if let Op::CosineLinear { weight, .. } = &op.op {
+            used[weight.index()] = true;
+        }
+    }
+    (0..used.len()).filter(|&parameter| !used[parameter]).collect()
+}

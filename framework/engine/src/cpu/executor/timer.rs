@@ -1,0 +1,62 @@
+use std::time::Instant;
+
+/// Time that one operation has taken, as [`CpuExecutor::timings`] reports it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OperationTime {
+    /// The operation's name in the network and its pass: `layer1.0.conv1 forward`.
+    pub name: String,
+    /// The kernel, such as `winograd`.
+    pub kernel: String,
+    /// Seconds in all.
+    pub seconds: f64,
+    /// How often it ran.
+    pub runs: u64,
+    /// Multiply-adds of one run, as a direct computation would need them.
+    pub multiply_adds: u64,
+    /// Bytes of feature maps that one run reads and writes in memory.
+    pub bytes: u64,
+}
+
+/// Measures operations when switched on; costs a comparison when not.
+#[derive(Debug, Default)]
+pub(super) struct Timer {
+    on: bool,
+    measured: Vec<OperationTime>,
+}
+
+impl Timer {
+    /// Forgets everything and starts or stops.
+    pub(super) fn restart(&mut self, on: bool) {
+        *self = Self { on, measured: Vec::new() };
+    }
+
+    pub(super) fn report(&self) -> Vec<OperationTime> {
+        self.measured.clone()
+    }
+
+    /// The time now, if measuring.
+    pub(super) fn start(&self) -> Option<Instant> {
+        self.on.then(Instant::now)
+    }
+
+    /// Books the time since `start`; `describe` makes the entry, with no time and no runs, when it is the first.
+    pub(super) fn stop(
+        &mut self,
+        start: Option<Instant>,
+        name: &str,
+        pass: &str,
+        describe: impl FnOnce() -> OperationTime,
+    ) {
+        let Some(start) = start else { return };
+        let seconds = start.elapsed().as_secs_f64();
+        let same = |entry: &OperationTime| {
+            entry.name.strip_suffix(pass).and_then(|rest| rest.strip_suffix(' ')) == Some(name)
+        };
+        let place = self.measured.iter().position(same).unwrap_or_else(|| {
+            self.measured.push(OperationTime { name: format!("{name} {pass}"), ..describe() });
+            self.measured.len() - 1
+        });
+        self.measured[place].seconds += seconds;
+        self.measured[place].runs += 1;
+    }
+}

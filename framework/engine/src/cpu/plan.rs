@@ -1,0 +1,293 @@
+//! The order of work, and where every value and gradient lies in memory.
+
+use super::graph::{Form, Graph, Map, ValueId};
+use super::simd::round_up;
+
+/// Part of the forward pass between two synchronisations of the threads; the backward pass takes them in reverse.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Evaluates a sum that must be in memory before anything else reads it.
+    Evaluate(ValueId),
+    /// Executes an operation.
+    Operation {
+        /// Place in [`Graph::ops`].
+        op: usize,
+        /// Inputs, sums, that are kept in memory as they are evaluated for this operation.
+        keeps: Vec<ValueId>,
+    },
+}
+
+/// One thing that adds to the gradient of a value.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Contribution {
+    /// What was collected in memory before.
+    Collected,
+    /// The gradient of a sum that the value is a term of, taken back through the map.
+    Through(ValueId, Map),
+}
+
+/// What the backward pass of a step does about one value's gradient after its kernel has run.
+#[derive(Debug)]
+pub(super) enum Flow {
+    /// The images need no gradient.
+    Stop,
+    /// The kernel's result is stored (`first`) or added to what was collected.
+    Collect { first: bool },
+    /// All contributions are known: their sum, taken back through the activation, becomes the gradient of the sum's
+    /// terms.
+    Finish(Vec<Contribution>),
+}
+
+/// Backward pass of a step.
+#[derive(Debug, Default)]
+pub(super) struct BackwardStep {
+    /// For an operation: what makes up the gradient of its output.
+    pub(super) output: Vec<Contribution>,
+    /// For each input of an operation, or for the one value of [`Step::Evaluate`].
+    pub(super) inputs: Vec<Flow>,
+}
+
+/// A region of an arena that holds `image_len` values for every image.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Region {
+    /// In values per image of the batch; multiply by the planned batch.
+    pub(super) offset: usize,
+    first: usize,
+    last: usize,
+    len: usize,
+}
+
+/// Order and memory of a training step.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) steps: Vec<Step>,
+    /// Backward passes, in the order of `steps`.
+    pub(super) backward: Vec<BackwardStep>,
+    /// For each value that is stored.
+    pub(super) values: Vec<Option<Region>>,
+    /// For each value whose gradient is stored.
+    pub(super) gradients: Vec<Option<Region>>,
+    /// Values per image of the training arena.
+    pub(super) arena: usize,
+}
+
+impl Plan {
+    pub(super) fn new(graph: &Graph) -> Self {
+        let steps = schedule(graph);
+        let backward = flows(graph, &steps);
+        let lifetimes = Lifetimes::new(graph, &steps, &backward);
+        let Lifetimes { mut values, mut gradients } = lifetimes;
+        let regions = values.iter_mut().chain(&mut gradients).flatten();
+        let arena = assign_offsets(regions.collect());
+        Self { steps, backward, values, gradients, arena }
+    }
+
+    /// Memory of an evaluation, where every value is forgotten after its last reader: regions and values per image.
+    ///
+    /// Values that `is_kept` chooses are left out; they live elsewhere.
+    pub(super) fn evaluation(
+        &self,
+        graph: &Graph,
+        is_kept: impl Fn(ValueId) -> bool,
+    ) -> (Vec<Option<Region>>, usize) {
+        let Lifetimes { mut values, .. } = Lifetimes::new(graph, &self.steps, &[]);
+        for (id, region) in values.iter_mut().enumerate() {
+            if is_kept(id) {
+                *region = None;
+            }
+        }
+        let arena = assign_offsets(values.iter_mut().flatten().collect());
+        (values, arena)
+    }
+}
+
+/// Orders operations and the evaluation of sums that must precede them.
+fn schedule(graph: &Graph) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut available: Vec<bool> =
+        graph.values.iter().map(|value| !matches!(value.form, Form::Sum(_))).collect();
+    for (index, op) in graph.ops.iter().enumerate() {
+        for &input in &op.inputs {
+            if op.reads_memory() {
+                evaluate(graph, input, &mut available, &mut steps);
+            } else if !available[input] {
+                evaluate_terms(graph, input, &mut available, &mut steps);
+            }
+        }
+        let mut keeps = Vec::new();
+        for &input in &op.inputs {
+            if !available[input] && graph.values[input].is_stored() {
+                available[input] = true;
+                keeps.push(input);
+            }
+        }
+        steps.push(Step::Operation { op: index, keeps });
+    }
+    for &output in &graph.outputs {
+        evaluate(graph, output, &mut available, &mut steps);
+    }
+    steps
+}
+
+fn evaluate(graph: &Graph, value: ValueId, available: &mut [bool], steps: &mut Vec<Step>) {
+    if !available[value] {
+        evaluate_terms(graph, value, available, steps);
+        available[value] = true;
+        steps.push(Step::Evaluate(value));
+    }
+}
+
+fn evaluate_terms(graph: &Graph, value: ValueId, available: &mut [bool], steps: &mut Vec<Step>) {
+    for term in graph.values[value].as_sum().map_or(&[][..], |sum| &sum.terms) {
+        evaluate(graph, term.source, available, steps);
+    }
+}
+
+/// Plans the backward pass of every step.
+fn flows(graph: &Graph, steps: &[Step]) -> Vec<BackwardStep> {
+    // The user's gradients of the outputs are collected before the first step.
+    let mut collected: Vec<bool> = graph.values.iter().map(|value| value.is_output).collect();
+    let mut backward = Vec::new();
+    for step in steps.iter().rev() {
+        backward.push(match step {
+            Step::Evaluate(value) => BackwardStep {
+                output: Vec::new(),
+                inputs: vec![Flow::Finish(contributions(graph, *value, collected[*value]))],
+            },
+            Step::Operation { op, keeps } => {
+                let op = &graph.ops[*op];
+                let output = contributions(graph, op.output, collected[op.output]);
+                let inputs = op.inputs.iter().map(|&input| {
+                    let value = &graph.values[input];
+                    let finishes = keeps.contains(&input) || !value.is_stored();
+                    if matches!(value.form, Form::Images) {
+                        Flow::Stop
+                    } else if finishes {
+                        Flow::Finish(contributions(graph, input, collected[input]))
+                    } else {
+                        let first = !collected[input];
+                        collected[input] = true;
+                        Flow::Collect { first }
+                    }
+                });
+                BackwardStep { output, inputs: inputs.collect() }
+            }
+        });
+    }
+    backward.reverse();
+    backward
+}
+
+/// Everything that adds to a value's gradient, apart from the result of the kernel that is about to run.
+fn contributions(graph: &Graph, value: ValueId, collected: bool) -> Vec<Contribution> {
+    let through = graph.values[value].sums.iter().map(|&(sum, map)| Contribution::Through(sum, map));
+    collected.then_some(Contribution::Collected).into_iter().chain(through).collect()
+}
+
+/// When each value and gradient is first written and last read. Times are the places of the forward steps, then one for
+/// the exchange with the user, then the backward steps.
+struct Lifetimes {
+    values: Vec<Option<Region>>,
+    gradients: Vec<Option<Region>>,
+}
+
+impl Lifetimes {
+    /// Without backward steps, those of an evaluation.
+    fn new(graph: &Graph, steps: &[Step], backward: &[BackwardStep]) -> Self {
+        let none = vec![None; graph.values.len()];
+        let mut lifetimes = Self { values: none.clone(), gradients: none };
+        let exchange = steps.len();
+        touch(graph, &mut lifetimes.values, 0, 0);
+        for (time, step) in steps.iter().enumerate() {
+            lifetimes.touch_forward(graph, step, time);
+        }
+        for &output in &graph.outputs {
+            touch(graph, &mut lifetimes.values, output, exchange);
+            if !backward.is_empty() {
+                touch(graph, &mut lifetimes.gradients, output, exchange);
+            }
+        }
+        for (place, (step, flow)) in steps.iter().zip(backward).enumerate() {
+            // Backward passes need what the forward pass of the step read and wrote.
+            let time = 2 * steps.len() - place;
+            lifetimes.touch_forward(graph, step, time);
+            lifetimes.touch_gradients(graph, step, flow, time);
+        }
+        lifetimes
+    }
+
+    fn touch_forward(&mut self, graph: &Graph, step: &Step, time: usize) {
+        let (inputs, output) = match step {
+            Step::Evaluate(value) => (std::slice::from_ref(value), *value),
+            Step::Operation { op, .. } => (&graph.ops[*op].inputs[..], graph.ops[*op].output),
+        };
+        touch(graph, &mut self.values, output, time);
+        for &input in inputs {
+            if graph.values[input].is_stored() {
+                touch(graph, &mut self.values, input, time);
+            }
+            for term in graph.values[input].as_sum().map_or(&[][..], |sum| &sum.terms) {
+                touch(graph, &mut self.values, term.source, time);
+            }
+        }
+    }
+
+    fn touch_gradients(&mut self, graph: &Graph, step: &Step, flow: &BackwardStep, time: usize) {
+        let inputs = match step {
+            Step::Evaluate(value) => std::slice::from_ref(value),
+            Step::Operation { op, .. } => &graph.ops[*op].inputs[..],
+        };
+        if let Step::Operation { op, .. } = step {
+            self.touch_contributions(graph, &flow.output, graph.ops[*op].output, time);
+        }
+        for (&input, flow) in inputs.iter().zip(&flow.inputs) {
+            match flow {
+                Flow::Stop => {}
+                Flow::Collect { .. } => touch(graph, &mut self.gradients, input, time),
+                Flow::Finish(contributions) => {
+                    touch(graph, &mut self.gradients, input, time);
+                    self.touch_contributions(graph, contributions, input, time);
+                }
+            }
+        }
+    }
+
+    fn touch_contributions(&mut self, graph: &Graph, all: &[Contribution], value: ValueId, time: usize) {
+        for contribution in all {
+            let source = match contribution {
+                Contribution::Collected => value,
+                Contribution::Through(sum, _) => *sum,
+            };
+            touch(graph, &mut self.gradients, source, time);
+        }
+    }
+}
+
+fn touch(graph: &Graph, regions: &mut [Option<Region>], value: ValueId, time: usize) {
+    let len = round_up(graph.values[value].image_len());
+    let region = regions[value].get_or_insert(Region { offset: 0, first: time, last: time, len });
+    region.first = region.first.min(time);
+    region.last = region.last.max(time);
+}
+
+/// Lets regions share memory where their lifetimes do not meet: the largest first, each at the lowest place that is free
+/// during its whole life. Returns the size of the arena.
+fn assign_offsets(mut regions: Vec<&mut Region>) -> usize {
+    regions.sort_by_key(|region| (std::cmp::Reverse(region.len), region.first));
+    let mut placed: Vec<Region> = Vec::new();
+    let mut size = 0;
+    for region in regions {
+        let mut offset = 0;
+        for other in &placed {
+            let meets = region.first <= other.last && other.first <= region.last;
+            if meets && offset + region.len > other.offset {
+                offset = offset.max(other.offset + other.len);
+            }
+        }
+        region.offset = offset;
+        size = size.max(offset + region.len);
+        let place = placed.partition_point(|other| other.offset <= offset);
+        placed.insert(place, *region);
+    }
+    size
+}
