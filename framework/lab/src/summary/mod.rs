@@ -1,0 +1,19 @@
+//! From the metrics of every cell to the tables of an experiment.
+//!
+//! [`Metrics`] are what the evaluation measured for one cell (an arm with one seed); an [`Experiment`] collects them
+//! over arms and seeds, together with [published rows](reference), and makes the tables: accuracy and calibration, every
+//! test distribution, differences from the baseline, single experts, and whether published figures are reproduced.
+
+mod best;
+mod differences;
+mod distributions;
+mod experiment;
+mod experts;
+mod main_table;
+mod metrics;
+mod notes;
+pub mod reference;
+mod reproduction;
+
+pub use experiment::{Arm, Experiment, Published};
+pub use metrics::{Key, KeyError, Metric, Metrics, Subject};
