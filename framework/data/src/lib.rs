@@ -1,1 +1,24 @@
-//! Placeholder for the crate's documentation.
+//! Data sets for long-tailed recognition: official files, subsets, test distributions and loading.
+//!
+//! The components themselves, which experiments name, are in `balpoe-plugins`; this crate is what they are made of.
+
+mod cifar;
+mod digest;
+mod distribution;
+mod legacy_numpy;
+mod loader;
+mod normalisation;
+mod official_file;
+mod profile;
+mod resident;
+mod subset;
+
+pub use cifar::{CIFAR10, CIFAR100, Cifar, LongTailed, OfficialFile, VerifiedSubset};
+pub use digest::{Fingerprint, sha256, sha256_of_positions};
+pub use distribution::TestDistribution;
+pub use legacy_numpy::LegacyNumpy;
+pub use loader::{LoadedBatch, Loader, Pipeline};
+pub use normalisation::Normalisation;
+pub use profile::Profile;
+pub use resident::ResidentImages;
+pub use subset::{Draw, draw_subset, positions_by_class};
