@@ -1,1 +1,5 @@
 //! Data sets.
+
+mod cifar;
+
+pub use cifar::{Cifar10, Cifar100, CifarSettings, Subset};

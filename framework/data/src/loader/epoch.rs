@@ -1,0 +1,126 @@
+//! What a batch of an epoch is: a function of its index alone.
+
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use balpoe_core::components::{Augmentation, DataError, Split};
+use balpoe_core::random::{Purpose, Stream};
+
+use super::Loader;
+use crate::normalisation::Normalisation;
+
+/// How the images of a split become batches.
+#[derive(Clone, Debug)]
+pub struct Pipeline {
+    /// The images and labels.
+    pub split: Split,
+    /// Height and width that every image must have after augmentation.
+    pub size: (usize, usize),
+    /// Applied in order; none for evaluation.
+    pub augmentations: Vec<Arc<dyn Augmentation>>,
+    /// Applied last.
+    pub normalisation: Normalisation,
+    /// Images in a batch; the last one of an epoch may have fewer.
+    pub batch_size: NonZeroUsize,
+    /// Threads that work ahead. With none, batches are made where they are asked for.
+    pub workers: usize,
+}
+
+/// One batch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoadedBatch {
+    /// Normalised images, `[batch, height, width, 3]`.
+    pub images: Vec<f32>,
+    /// Class of each image, `[batch]`.
+    pub labels: Vec<u32>,
+    /// Position of each image in the split, `[batch]`.
+    pub positions: Vec<u32>,
+}
+
+impl LoadedBatch {
+    /// The number of images.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+}
+
+impl Pipeline {
+    /// Loads the images at these positions, in this order. Image `i` of the order is augmented by the stream of
+    /// (`seed`, [`Purpose::Augmentation`], `epoch`, `i`), so the batches do not depend on the number of workers.
+    pub fn load(self: &Arc<Self>, order: Vec<u32>, seed: u64, epoch: u64) -> Loader {
+        self.load_from(order, seed, epoch, 0)
+    }
+
+    /// The same from the batch `first` on, for an epoch that was interrupted after so many.
+    pub fn load_from(self: &Arc<Self>, order: Vec<u32>, seed: u64, epoch: u64, first: usize) -> Loader {
+        Loader::new(Epoch { pipeline: Arc::clone(self), order, seed, number: epoch }, first, self.workers)
+    }
+}
+
+/// A pass over the images in a given order.
+#[derive(Debug)]
+pub(super) struct Epoch {
+    pipeline: Arc<Pipeline>,
+    order: Vec<u32>,
+    seed: u64,
+    number: u64,
+}
+
+impl Epoch {
+    /// The number of batches.
+    pub(super) fn batches(&self) -> usize {
+        self.order.len().div_ceil(self.pipeline.batch_size.get())
+    }
+
+    /// Makes one batch. A panic in foreign code, such as an augmentation, becomes an error.
+    pub(super) fn batch(&self, index: usize) -> Result<LoadedBatch, DataError> {
+        catch_unwind(AssertUnwindSafe(|| self.assemble(index))).unwrap_or_else(|panic| {
+            let message = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("no message");
+            Err(DataError::Other(format!("batch {index} could not be made: a component panicked: {message}")))
+        })
+    }
+
+    fn assemble(&self, index: usize) -> Result<LoadedBatch, DataError> {
+        let pipeline = &*self.pipeline;
+        let size = pipeline.batch_size.get();
+        let first = index * size;
+        let positions = &self.order[first..self.order.len().min(first + size)];
+        let (height, width) = pipeline.size;
+        let pixels = height * width * 3;
+        let mut images = vec![0.0; positions.len() * pixels];
+        let mut labels = Vec::with_capacity(positions.len());
+        for (i, (&position, out)) in positions.iter().zip(images.chunks_exact_mut(pixels)).enumerate() {
+            let label = pipeline.split.labels.get(position as usize).ok_or_else(|| {
+                DataError::Other(format!(
+                    "the order asks for image {position} of {}; the sampler returns positions outside the training set",
+                    pipeline.split.len()
+                ))
+            })?;
+            labels.push(*label);
+            let mut image = pipeline.split.images.read(position as usize)?;
+            let mut stream = Stream::new(self.seed, Purpose::Augmentation, self.number, (first + i) as u64);
+            for augmentation in &pipeline.augmentations {
+                image = augmentation.apply(image, &mut stream);
+            }
+            if (image.height, image.width) != pipeline.size || image.pixels.len() != pixels {
+                return Err(DataError::Other(format!(
+                    "image {position} is {}x{} after augmentation, expected {height}x{width}; add an augmentation that \
+                     crops or resizes to that size",
+                    image.height, image.width
+                )));
+            }
+            pipeline.normalisation.apply(&image.pixels, out);
+        }
+        Ok(LoadedBatch { images, labels, positions: positions.to_vec() })
+    }
+}

@@ -1,0 +1,7 @@
+//! Batches, decoded and augmented ahead on threads of their own.
+
+mod epoch;
+mod prefetch;
+
+pub use epoch::{LoadedBatch, Pipeline};
+pub use prefetch::Loader;
