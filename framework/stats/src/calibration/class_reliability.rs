@@ -13,7 +13,7 @@ use super::evaluation::Evaluation;
 use super::groups::{Groups, PerGroup, mean_of_present};
 use super::predictions::{Predictions, ScoreKind};
 use super::reliability::{BinSums, Point, Reliability, finish_equal_width};
-use super::softmax::{RowSums, exp, softmax};
+use super::softmax::exp;
 
 /// The reliability of every class's probability, over all rows whatever their prediction.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -116,7 +116,7 @@ fn equal_width(
     let cut = if threshold > 0.0 { threshold } else { 1.0 / bins as f64 };
     let mut probabilities = vec![0.0_f32; classes];
     for (row, _, weight) in evaluation.rows() {
-        probabilities_of_row(predictions, row, &mut probabilities)?;
+        predictions.read_probabilities(row, &mut probabilities)?;
         let label = predictions.labels()[row] as usize;
         weights += weight;
         squared_weights += weight * weight;
@@ -200,18 +200,14 @@ enum Scale {
 
 impl Scale {
     fn of_row(predictions: &Predictions<'_>, row: usize) -> Result<Self, EvaluationError> {
-        let scores = predictions.row(row);
-        let refused = || EvaluationError::Scores { row, kind: predictions.kind() };
-        match predictions.kind() {
-            ScoreKind::Logits => {
-                let sums = RowSums::of_logits(scores).ok_or_else(refused)?;
-                let confidence = sums.log_confidence.exp() as f32;
-                Ok(Self::Logits { max: scores[sums.argmax], confidence })
-            }
-            ScoreKind::Probabilities => {
-                RowSums::of_probabilities(scores).map(|_| Self::Probabilities).ok_or_else(refused)
-            }
-        }
+        let sums = predictions.row_sums(row)?;
+        Ok(match predictions.kind() {
+            ScoreKind::Logits => Self::Logits {
+                max: predictions.row(row)[sums.argmax],
+                confidence: sums.log_confidence.exp() as f32,
+            },
+            ScoreKind::Probabilities => Self::Probabilities,
+        })
     }
 
     fn probability(self, score: f32) -> f32 {
@@ -221,23 +217,6 @@ impl Scale {
             Self::Probabilities => score.abs(),
         }
     }
-}
-
-/// Writes the probabilities of one row.
-pub(super) fn probabilities_of_row(
-    predictions: &Predictions<'_>,
-    row: usize,
-    probabilities: &mut [f32],
-) -> Result<(), EvaluationError> {
-    let scores = predictions.row(row);
-    let read = match predictions.kind() {
-        ScoreKind::Logits => softmax(scores, probabilities),
-        ScoreKind::Probabilities => {
-            probabilities.copy_from_slice(scores);
-            RowSums::of_probabilities(scores).map(|_| ())
-        }
-    };
-    read.ok_or(EvaluationError::Scores { row, kind: predictions.kind() })
 }
 
 /// Calls `visit` with position and value of everything that is at least `cut`.

@@ -2,11 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::class_reliability::probabilities_of_row;
 use super::error::{EvaluationError, check_length};
 use super::evaluation::Evaluation;
 use super::predictions::Predictions;
-use super::softmax::ln;
+use super::softmax::{exp, ln};
 
 /// How much experts differ, on average over the rows. Matrices are `[experts][experts]`, symmetric, with a zero diagonal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,26 +40,24 @@ impl Evaluation<'_> {
         }
         let count = experts.len();
         let mut sums = Diversity::zero(count);
-        let mut probabilities = vec![vec![0.0_f32; self.classes()]; count];
-        let mut predicted = vec![0_usize; count];
+        let mut rows: Vec<Row> = experts.iter().map(|_| Row::new(self.classes())).collect();
         let mut mean = vec![0.0_f32; self.classes()];
         for (row, _, weight) in self.rows() {
             mean.fill(0.0);
-            for (i, expert) in experts.iter().enumerate() {
-                probabilities_of_row(expert, row, &mut probabilities[i])?;
-                predicted[i] = super::softmax::first_largest(expert.row(row)).map_or(0, |(class, _)| class);
-                for (mean, probability) in mean.iter_mut().zip(&probabilities[i]) {
+            for (i, (expert, distribution)) in experts.iter().zip(&mut rows).enumerate() {
+                sums.entropy[i] += weight * distribution.read(expert, row)?;
+                for (mean, probability) in mean.iter_mut().zip(&distribution.probabilities) {
                     *mean += probability / count as f32;
                 }
-                sums.entropy[i] += weight * entropy(&probabilities[i]);
             }
-            for i in 0..count {
-                sums.divergence_from_mean[i] += weight * divergence(&probabilities[i], &mean);
-                for j in 0..i {
-                    let differ = f64::from(u8::from(predicted[i] != predicted[j]));
-                    sums.disagreement[i][j] += weight * differ;
-                    sums.pairwise_information[i][j] +=
-                        weight * jensen_shannon(&probabilities[i], &probabilities[j]);
+            for mean in &mut mean {
+                *mean = ln(*mean);
+            }
+            for (i, a) in rows.iter().enumerate() {
+                sums.divergence_from_mean[i] += weight * a.divergence(&mean);
+                for (j, b) in rows[..i].iter().enumerate() {
+                    sums.disagreement[i][j] += if a.predicted == b.predicted { 0.0 } else { weight };
+                    sums.pairwise_information[i][j] += weight * a.jensen_shannon(b);
                 }
             }
         }
@@ -106,40 +103,61 @@ impl Diversity {
     }
 }
 
-/// `-Σ p ln p`.
-fn entropy(p: &[f32]) -> f64 {
-    -sum_over(p, p, |p, _| p * ln(p))
+/// One expert's distribution over the classes for one row.
+struct Row {
+    predicted: usize,
+    probabilities: Vec<f32>,
+    logs: Vec<f32>,
 }
 
-/// `Σ p ln (p / q)`, where `q` is positive wherever `p` is.
-fn divergence(p: &[f32], q: &[f32]) -> f64 {
-    sum_over(p, q, |p, q| p * (ln(p) - ln(q))).max(0.0)
+impl Row {
+    fn new(classes: usize) -> Self {
+        Self { predicted: 0, probabilities: vec![0.0; classes], logs: vec![0.0; classes] }
+    }
+
+    /// Reads the row of an expert and returns its entropy.
+    fn read(&mut self, expert: &Predictions<'_>, row: usize) -> Result<f64, EvaluationError> {
+        let sums = expert.read_log_probabilities(row, &mut self.logs)?;
+        for (probability, &log) in self.probabilities.iter_mut().zip(&self.logs) {
+            *probability = exp(log);
+        }
+        self.predicted = sums.argmax;
+        Ok(sums.entropy)
+    }
+
+    /// `Σ p ln (p / q)` with the logarithms of `q`.
+    fn divergence(&self, q_logs: &[f32]) -> f64 {
+        let rows = [&self.probabilities, &self.logs, q_logs];
+        sum_over(rows, |[p, log_p, log_q]| p * (log_p - log_q)).max(0.0)
+    }
+
+    /// The mean divergence of two distributions from their midpoint.
+    fn jensen_shannon(&self, other: &Self) -> f64 {
+        let rows = [&self.probabilities[..], &self.logs, &other.probabilities, &other.logs];
+        let sum = sum_over(rows, |[p, log_p, q, log_q]| {
+            let log_middle = ln(0.5 * (p + q));
+            0.5 * (p * (log_p - log_middle) + q * (log_q - log_middle))
+        });
+        sum.max(0.0)
+    }
 }
 
-/// The mean divergence of two distributions from their midpoint.
-fn jensen_shannon(p: &[f32], q: &[f32]) -> f64 {
-    let sum = sum_over(p, q, |p, q| {
-        let middle = ln(0.5 * (p + q));
-        0.5 * (p * (ln(p) - middle) + q * (ln(q) - middle))
-    });
-    sum.max(0.0)
-}
-
-/// Sums `f32` terms over short stretches and the stretches in `f64`.
-fn sum_over(p: &[f32], q: &[f32], term: impl Fn(f32, f32) -> f32) -> f64 {
-    let stretches = p.chunks(64).zip(q.chunks(64));
-    let sums = stretches.map(|(p, q)| {
-        let mut lanes = [0.0_f32; 8];
-        let ((p, p_rest), (q, q_rest)) = (p.as_chunks::<8>(), q.as_chunks::<8>());
-        for (p, q) in p.iter().zip(q) {
-            for ((lane, &p), &q) in lanes.iter_mut().zip(p).zip(q) {
-                *lane += term(p, q);
+/// Sums `f32` terms over short stretches and the stretches in `f64`. All rows have the same length.
+fn sum_over<const ROWS: usize>(rows: [&[f32]; ROWS], term: impl Fn([f32; ROWS]) -> f32) -> f64 {
+    const LANES: usize = 8;
+    const STRETCH: usize = 64;
+    let stretches = rows.map(|row| row.as_chunks::<STRETCH>());
+    let mut sum = 0.0;
+    for stretch in 0..stretches[0].0.len() {
+        let rows = stretches.map(|(whole, _)| &whole[stretch]);
+        let mut lanes = [0.0_f32; LANES];
+        for block in (0..STRETCH).step_by(LANES) {
+            for (lane, sum) in lanes.iter_mut().enumerate() {
+                *sum += term(rows.map(|row| row[block + lane]));
             }
         }
-        for ((lane, &p), &q) in lanes.iter_mut().zip(p_rest).zip(q_rest) {
-            *lane += term(p, q);
-        }
-        f64::from(lanes.iter().sum::<f32>())
-    });
-    sums.sum()
+        sum += f64::from(lanes.iter().sum::<f32>());
+    }
+    let rest = stretches.map(|(_, rest)| rest);
+    sum + (0..rest[0].len()).map(|i| f64::from(term(rest.map(|row| row[i])))).sum::<f64>()
 }

@@ -1,10 +1,12 @@
 //! What top-label metrics need to know of every row.
 
+use std::num::NonZeroUsize;
+use std::panic::resume_unwind;
+
 use serde::{Deserialize, Serialize};
 
-use super::error::EvaluationError;
+use super::error::{EvaluationError, check_length};
 use super::predictions::{Predictions, ScoreKind};
-use super::softmax::RowSums;
 
 /// One row, reduced to what top-label metrics and proper scores need.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -48,8 +50,19 @@ impl Outcomes {
     /// # Errors
     /// When a row holds no distribution: a NaN, a logit of +∞, probabilities that do not sum to 1.
     pub fn of(predictions: &Predictions<'_>) -> Result<Self, EvaluationError> {
+        Self::of_in_parallel(predictions, NonZeroUsize::MIN)
+    }
+
+    /// The outcomes of all rows of `predictions`, made by several threads. The result does not depend on their number.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of), for the first such row.
+    pub fn of_in_parallel(
+        predictions: &Predictions<'_>,
+        threads: NonZeroUsize,
+    ) -> Result<Self, EvaluationError> {
         let mut outcomes = Self { classes: predictions.classes(), outcomes: Vec::new() };
-        outcomes.extend(predictions)?;
+        outcomes.extend_in_parallel(predictions, threads)?;
         Ok(outcomes)
     }
 
@@ -59,16 +72,35 @@ impl Outcomes {
     /// When the number of classes differs, or as [`of`](Self::of), with the row counted within the chunk; nothing is
     /// appended then.
     pub fn extend(&mut self, predictions: &Predictions<'_>) -> Result<(), EvaluationError> {
-        super::error::check_length("a chunk of scores", "class", self.classes, predictions.classes())?;
-        let before = self.outcomes.len();
-        self.outcomes.reserve(predictions.rows());
-        for row in 0..predictions.rows() {
-            let Some(outcome) = outcome(predictions, row) else {
-                self.outcomes.truncate(before);
-                return Err(EvaluationError::Scores { row, kind: predictions.kind() });
-            };
-            self.outcomes.push(outcome);
-        }
+        self.extend_in_parallel(predictions, NonZeroUsize::MIN)
+    }
+
+    /// [`extend`](Self::extend) with several threads.
+    ///
+    /// # Errors
+    /// As [`extend`](Self::extend).
+    pub fn extend_in_parallel(
+        &mut self,
+        predictions: &Predictions<'_>,
+        threads: NonZeroUsize,
+    ) -> Result<(), EvaluationError> {
+        check_length("a chunk of scores", "class", self.classes, predictions.classes())?;
+        let rows = predictions.rows();
+        let share = rows.div_ceil(threads.get());
+        let outcomes_of = |first: usize| -> Result<Vec<Outcome>, EvaluationError> {
+            (first..rows.min(first + share)).map(|row| outcome(predictions, row)).collect()
+        };
+        let parts: Vec<Result<Vec<Outcome>, EvaluationError>> = if share == rows {
+            vec![outcomes_of(0)]
+        } else {
+            std::thread::scope(|scope| {
+                let firsts = (0..rows).step_by(share);
+                let workers: Vec<_> = firsts.map(|first| scope.spawn(move || outcomes_of(first))).collect();
+                workers.into_iter().map(|worker| worker.join().unwrap_or_else(|p| resume_unwind(p))).collect()
+            })
+        };
+        let parts = parts.into_iter().collect::<Result<Vec<_>, _>>()?;
+        self.outcomes.extend(parts.into_iter().flatten());
         Ok(())
     }
 
@@ -83,19 +115,16 @@ impl Outcomes {
     }
 }
 
-/// `None` when the row holds no distribution.
-fn outcome(predictions: &Predictions<'_>, row: usize) -> Option<Outcome> {
+fn outcome(predictions: &Predictions<'_>, row: usize) -> Result<Outcome, EvaluationError> {
     let scores = predictions.row(row);
     let label = predictions.labels()[row];
-    let score = scores[label as usize];
-    let (sums, log_loss) = match predictions.kind() {
-        ScoreKind::Logits => {
-            let sums = RowSums::of_logits(scores)?;
-            (sums, f64::from(scores[sums.argmax]) - f64::from(score) - sums.log_confidence)
-        }
-        ScoreKind::Probabilities => (RowSums::of_probabilities(scores)?, -f64::from(score).ln()),
+    let score = f64::from(scores[label as usize]);
+    let sums = predictions.row_sums(row)?;
+    let log_loss = match predictions.kind() {
+        ScoreKind::Logits => f64::from(scores[sums.argmax]) - score - sums.log_confidence,
+        ScoreKind::Probabilities => -score.ln(),
     };
-    Some(Outcome {
+    Ok(Outcome {
         label,
         prediction: sums.argmax as u32,
         confidence: sums.log_confidence.exp().min(1.0),

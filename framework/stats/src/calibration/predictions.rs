@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::error::EvaluationError;
+use super::softmax::{RowSums, floor, ln, softmax};
 
 /// What the scores of a row are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,6 +111,62 @@ impl<'a> Predictions<'a> {
     /// When `row` is not below [`rows`](Self::rows).
     pub fn row(&self, row: usize) -> &'a [f32] {
         &self.scores[row * self.classes..][..self.classes]
+    }
+
+    /// Writes the probabilities of one row, `[classes]`.
+    pub(super) fn read_probabilities(
+        &self,
+        row: usize,
+        probabilities: &mut [f32],
+    ) -> Result<(), EvaluationError> {
+        let scores = self.row(row);
+        let read = match self.kind {
+            ScoreKind::Logits => softmax(scores, probabilities),
+            ScoreKind::Probabilities => {
+                probabilities.copy_from_slice(scores);
+                RowSums::of_probabilities(scores).map(|_| ())
+            }
+        };
+        read.ok_or_else(|| self.refuse(row))
+    }
+
+    /// Writes the natural logarithms of one row's probabilities, `[classes]`, and returns its sums. The logarithm of a
+    /// probability near 0 stays finite.
+    pub(super) fn read_log_probabilities(
+        &self,
+        row: usize,
+        logs: &mut [f32],
+    ) -> Result<RowSums, EvaluationError> {
+        let scores = self.row(row);
+        let sums = self.row_sums(row)?;
+        match self.kind {
+            ScoreKind::Logits => {
+                let (max, log_confidence) = (scores[sums.argmax], sums.log_confidence as f32);
+                for (log, &score) in logs.iter_mut().zip(scores) {
+                    *log = floor(score - max) + log_confidence;
+                }
+            }
+            ScoreKind::Probabilities => {
+                for (log, &probability) in logs.iter_mut().zip(scores) {
+                    *log = ln(probability);
+                }
+            }
+        }
+        Ok(sums)
+    }
+
+    /// The sums of one row.
+    pub(super) fn row_sums(&self, row: usize) -> Result<RowSums, EvaluationError> {
+        let sums = match self.kind {
+            ScoreKind::Logits => RowSums::of_logits(self.row(row)),
+            ScoreKind::Probabilities => RowSums::of_probabilities(self.row(row)),
+        };
+        sums.ok_or_else(|| self.refuse(row))
+    }
+
+    /// The error of a row that holds no distribution.
+    fn refuse(&self, row: usize) -> EvaluationError {
+        EvaluationError::Scores { row, kind: self.kind }
     }
 
     /// One label per row, each below [`classes`](Self::classes).

@@ -29,19 +29,24 @@ impl RowSums {
         if !max.is_finite() {
             return None;
         }
-        let [mut sum, mut squares, mut weighted] = [0.0_f64; 3];
-        for stretch in logits.chunks(STRETCH) {
-            let [part, part_squares, part_weighted] = exp_sums(stretch, max);
-            sum += f64::from(part);
-            squares += f64::from(part_squares);
-            weighted += f64::from(part_weighted);
+        // The largest term is 1 and stays out of the sums, so that the rest keeps its digits however small it is: a
+        // confidence of 1 - 10⁻¹² differs from one of 1 - 10⁻¹¹.
+        let [mut rest, mut squares, mut weighted] = [0.0_f64; 3];
+        for side in [&logits[..argmax], &logits[argmax + 1..]] {
+            for stretch in side.chunks(STRETCH) {
+                let [part, part_squares, part_weighted] = exp_sums(stretch, max);
+                rest += f64::from(part);
+                squares += f64::from(part_squares);
+                weighted += f64::from(part_weighted);
+            }
         }
+        let (sum, log_sum) = (1.0 + rest, rest.ln_1p());
         // A NaN anywhere in the row has made the sum NaN.
         sum.is_finite().then(|| Self {
             argmax,
-            log_confidence: -sum.ln(),
-            squares: squares / (sum * sum),
-            entropy: sum.ln() - weighted / sum,
+            log_confidence: -log_sum,
+            squares: (1.0 + squares) / (sum * sum),
+            entropy: log_sum - weighted / sum,
         })
     }
 
@@ -95,7 +100,7 @@ pub(super) fn softmax(logits: &[f32], probabilities: &mut [f32]) -> Option<()> {
 }
 
 /// The first position of the largest value, and that value; NaN is never the largest. `None` for an empty row.
-pub(super) fn first_largest(values: &[f32]) -> Option<(usize, f32)> {
+fn first_largest(values: &[f32]) -> Option<(usize, f32)> {
     let mut lanes = [f32::NEG_INFINITY; LANES];
     let (blocks, rest) = values.as_chunks::<LANES>();
     for block in blocks {
@@ -123,14 +128,17 @@ fn exp_sums(logits: &[f32], max: f32) -> [f32; 3] {
             add(lane, logit);
         }
     }
-    for (lane, &logit) in rest.iter().enumerate() {
+    // What the filling adds, `exp(-87)`, is below the last digit of any sum that matters.
+    let mut last = [f32::NEG_INFINITY; LANES];
+    last[..rest.len()].copy_from_slice(rest);
+    for (lane, &logit) in last.iter().enumerate() {
         add(lane, logit);
     }
     sums.map(|lanes| lanes.iter().sum())
 }
 
 /// Raises `x` to -87, where `exp` is still a normal number; written to let a NaN through.
-fn floor(x: f32) -> f32 {
+pub(super) fn floor(x: f32) -> f32 {
     if x < -87.0 { -87.0 } else { x }
 }
 
