@@ -13,12 +13,13 @@ use crate::table::{Cell, Column, Direction, Estimate, Row, Table, Value};
 
 const COLUMNS: usize = 6;
 
-/// Differences on the uniform test distribution; `None` with a single arm.
+/// Differences on the uniform test distribution; `None` where no other arm has finished cells.
 pub(super) fn table(experiment: &Experiment) -> Option<Table> {
     let baseline = experiment.baseline()?;
     let metrics = experiment.metrics(Subject::Ensemble, UNIFORM);
     let mut comparisons: Vec<(String, Metric, Option<Paired>)> = Vec::new();
-    for arm in experiment.arms().iter().filter(|arm| arm.name != baseline.name) {
+    let others = experiment.arms().iter().filter(|arm| arm.name != baseline.name);
+    for arm in others.filter(|arm| !arm.seeds().is_empty()) {
         for &metric in &metrics {
             let key = Key::new(Subject::Ensemble, UNIFORM, metric);
             let pair = paired(&arm.series(&key), &baseline.series(&key));

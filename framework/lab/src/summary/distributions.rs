@@ -40,12 +40,12 @@ pub(super) fn table(experiment: &Experiment, subject: Subject) -> Option<Table> 
         table.push(Row::new(distribution, cells));
     }
     notes::explain(&mut table, experiment);
-    let ours = experiment.arms().iter().map(|arm| format!("{} {}", arm.name, arm.seeds().len()));
+    let ours = experiment.arms().iter().map(|arm| format!("{} ({})", arm.name, arm.seeds().len()));
     let theirs = published.iter().map(|row| match row.seeds {
-        Some(n) => format!("{} {n}", row.heading()),
-        None => format!("{} unknown", row.heading()),
+        Some(n) => format!("{} ({n})", row.heading()),
+        None => format!("{} (unknown)", row.heading()),
     });
-    table.note(format!("n: {}.", ours.chain(theirs).collect::<Vec<_>>().join(", ")));
+    table.note(format!("Seeds (n) of {}.", ours.chain(theirs).collect::<Vec<_>>().join(", ")));
     Some(table)
 }
 

@@ -17,7 +17,7 @@ pub(super) fn table(experiment: &Experiment) -> Table {
         .collect();
     let columns = keys.iter().map(|key| key.metric.column());
     let columns = std::iter::once(Column::new("n", 0)).chain(columns).collect();
-    let title = format!("{}: uniform test distribution", experiment.name);
+    let title = format!("{}: accuracy and calibration, uniform test distribution", experiment.name);
     let mut table = Table::new("main", title, "arm", columns);
     table.interval_lines = true;
 

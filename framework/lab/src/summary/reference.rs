@@ -80,30 +80,30 @@ pub struct Judgement {
 #[derive(Debug, Error)]
 pub enum ReferenceError {
     /// The file could not be read.
-    #[error("cannot read the published results in {}", path.display())]
+    #[error("expected a readable file of published results at {}: {reason}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        reason: io::Error,
     },
     /// The file is not made as it must be.
-    #[error("expected published results in {}", path.display())]
+    #[error("expected published results in {}: {reason}", path.display())]
     Parse {
         /// The file.
         path: PathBuf,
         /// What and where; boxed because it is large.
-        source: Box<toml::de::Error>,
+        reason: Box<toml::de::Error>,
     },
     /// A figure has no valid key.
-    #[error("expected figures by subject, distribution and metric in row `{row}` of {}", path.display())]
+    #[error("expected figures by subject, distribution and metric in row `{row}` of {}: {reason}", path.display())]
     Key {
         /// The file.
         path: PathBuf,
         /// The row.
         row: String,
         /// What is wrong with the key.
-        source: KeyError,
+        reason: KeyError,
     },
     /// A number makes no sense.
     #[error(
@@ -166,7 +166,7 @@ impl Reference {
     /// When the file cannot be read, or is not made as the [module](self) describes.
     pub fn load(path: &Path) -> Result<Self, ReferenceError> {
         let text = fs::read_to_string(path)
-            .map_err(|source| ReferenceError::Read { path: path.to_owned(), source })?;
+            .map_err(|reason| ReferenceError::Read { path: path.to_owned(), reason })?;
         Self::parse(&text, path)
     }
 
@@ -176,7 +176,7 @@ impl Reference {
     /// When the text is not made as the [module](self) describes.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ReferenceError> {
         let file: File = toml::from_str(text)
-            .map_err(|source| ReferenceError::Parse { path: path.to_owned(), source: Box::new(source) })?;
+            .map_err(|reason| ReferenceError::Parse { path: path.to_owned(), reason: Box::new(reason) })?;
         let mut rows: Vec<Row> = Vec::with_capacity(file.rows.len());
         for row in file.rows {
             if rows.iter().any(|known| known.name == row.name) {
@@ -211,10 +211,10 @@ impl Row {
             for (distribution, metrics) in distributions {
                 for (metric, figure) in metrics {
                     let key: Result<Key, KeyError> = format!("{subject}/{distribution}/{metric}").parse();
-                    let key = key.map_err(|source| ReferenceError::Key {
+                    let key = key.map_err(|reason| ReferenceError::Key {
                         path: path.to_owned(),
                         row: row.name.clone(),
-                        source,
+                        reason,
                     })?;
                     if let Some(wrong) = figure.wrong_number() {
                         return Err(number(format!("{wrong} at {key}")));

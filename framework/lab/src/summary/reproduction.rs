@@ -25,7 +25,7 @@ pub(super) fn table(experiment: &Experiment) -> Option<Table> {
             let Some((cells, judgement)) = compare(arm, &published.row, key, experiment) else { continue };
             judged += usize::from(judgement.is_some());
             reproduced += usize::from(judgement.is_some_and(Judgement::reproduced));
-            let group = Some(format!("{}, {}", arm.name, published.row.heading()));
+            let group = Some(format!("{} against {}", arm.name, published.row.label));
             table.push(Row { group, ..Row::new(label(key), cells) });
         }
     }

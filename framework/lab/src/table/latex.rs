@@ -2,7 +2,7 @@
 
 use std::iter;
 
-use super::layout::{Entry, Layout, Line, Shown, sign};
+use super::layout::{Entry, Layout, Line, Shown, document, sign};
 use super::model::Table;
 
 /// Renders a table as a LaTeX `table`. It needs `\usepackage{booktabs}` and nothing else.
@@ -36,7 +36,7 @@ pub(super) fn render(table: &Table) -> String {
         .chain(table.notes.iter().map(|note| escape(note)));
     lines.extend(notes.map(|note| format!(r"\par\smallskip{{\footnotesize {note}\par}}")));
     lines.push(r"\end{table}".to_owned());
-    lines.join("\n") + "\n"
+    document(&lines)
 }
 
 /// The group headings and the partial rules below them.
@@ -115,6 +115,7 @@ fn escape(words: &str) -> String {
             '~' => escaped.push_str(r"\textasciitilde{}"),
             '^' => escaped.push_str(r"\textasciicircum{}"),
             '\\' => escaped.push_str(r"\textbackslash{}"),
+            '`' => escaped.push_str(r"\textasciigrave{}"),
             '<' => escaped.push_str("$<$"),
             '>' => escaped.push_str("$>$"),
             '|' => escaped.push_str("$|$"),

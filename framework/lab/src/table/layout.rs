@@ -133,6 +133,11 @@ pub(super) fn sign(position: usize) -> String {
     if position < 26 { letter.to_string() } else { format!("{}{letter}", sign(position / 26 - 1)) }
 }
 
+/// One document of the lines, none of which ends in a space.
+pub(super) fn document(lines: &[String]) -> String {
+    lines.iter().fold(String::new(), |document, line| document + line.trim_end() + "\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::sign;

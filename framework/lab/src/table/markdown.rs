@@ -2,7 +2,7 @@
 
 use std::iter;
 
-use super::layout::{Entry, Layout, Shown, sign};
+use super::layout::{Entry, Layout, Shown, document, sign};
 use super::model::{Column, Table};
 
 /// Renders a table as Markdown: bold marks the best figures, intervals stand below their figure in the same cell.
@@ -29,7 +29,7 @@ pub(super) fn render(table: &Table) -> String {
     while lines.last().is_some_and(String::is_empty) {
         lines.pop();
     }
-    lines.join("\n") + "\n"
+    document(&lines)
 }
 
 /// Markdown has no headings over several columns, so a group is named in each.

@@ -26,14 +26,17 @@ pub struct Table {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Column {
     /// A heading above the headings; neighbouring columns of one group share it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
     /// The heading.
     pub name: String,
     /// The unit of the figures, such as `%`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
     /// How many decimals the human-readable renderings print.
     pub decimals: usize,
     /// Which figures are better, where that makes sense.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
 }
 
@@ -51,10 +54,12 @@ pub enum Direction {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Row {
     /// A heading beside the labels; neighbouring rows of one group share it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
     /// What the row is about, such as the name of an arm.
     pub label: String,
     /// What must be said about the row, printed once below the table.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub footnote: Option<String>,
     /// One cell per column.
     pub cells: Vec<Cell>,
@@ -66,8 +71,10 @@ pub struct Cell {
     /// The value.
     pub value: Value,
     /// What must be said about it, printed once below the table.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub footnote: Option<String>,
     /// Overrides the decimals of the column, where one column holds figures of several units.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub decimals: Option<usize>,
 }
 

@@ -1,11 +1,10 @@
 //! Aligned plain text.
 
-use std::fmt::Write as _;
 use std::iter;
 
 use unicode_width::UnicodeWidthStr;
 
-use super::layout::{Entry, Layout, Line, Shown, sign};
+use super::layout::{Entry, Layout, Line, Shown, document, sign};
 use super::model::Table;
 
 const GAP: &str = "  ";
@@ -18,41 +17,33 @@ pub(super) fn render(table: &Table) -> String {
     let mut widths: Vec<usize> = columns.iter().map(Block::width).collect();
     widen_for_groups(&layout, &mut widths);
 
-    let stub_width = stubs.iter().map(Block::width).sum::<usize>() + GAP.len() * (stubs.len() - 1);
+    let stub_width = span_width(&stubs.iter().map(Block::width).collect::<Vec<_>>());
     let width = stub_width + widths.iter().map(|width| GAP.len() + width).sum::<usize>();
     let rule = "─".repeat(width);
-
-    let mut out = String::new();
-    push_line(&mut out, &one_line(&table.title));
-    push_line(&mut out, &rule);
-    if !layout.spans.is_empty() {
-        push_line(&mut out, &group_line(&layout, stub_width, &widths));
-    }
     let line = |at: usize| {
         let stubs = stubs.iter().map(|stub| pad_right(&stub.lines[at], stub.width()));
         let cells = columns.iter().zip(&widths).map(|(column, &width)| pad_left(&column.lines[at], width));
         stubs.chain(cells).collect::<Vec<_>>().join(GAP)
     };
-    push_line(&mut out, &line(0));
-    push_line(&mut out, &rule);
+
+    let mut out = vec![one_line(&table.title), rule.clone()];
+    if !layout.spans.is_empty() {
+        out.push(group_line(&layout, stub_width, &widths));
+    }
+    out.extend([line(0), rule.clone()]);
     let mut at = 1;
     for row in &layout.lines {
         if row.starts_group {
-            push_line(&mut out, &"╌".repeat(width));
+            out.push("╌".repeat(width));
         }
-        for _ in 0..height(row) {
-            push_line(&mut out, &line(at));
-            at += 1;
-        }
+        out.extend((at..at + height(row)).map(line));
+        at += height(row);
     }
-    push_line(&mut out, &rule);
-    for (position, footnote) in layout.footnotes.iter().enumerate() {
-        push_line(&mut out, &format!("[{}] {}", sign(position), one_line(footnote)));
-    }
-    for note in &table.notes {
-        push_line(&mut out, &one_line(note));
-    }
-    out
+    out.push(rule);
+    let footnotes = layout.footnotes.iter().enumerate();
+    out.extend(footnotes.map(|(position, footnote)| format!("[{}] {}", sign(position), one_line(footnote))));
+    out.extend(table.notes.iter().map(|note| one_line(note)));
+    document(&out)
 }
 
 /// One column of the printed table: the heading and the lines below it, padded alike on the right.
@@ -100,9 +91,14 @@ fn block(table: &Table, layout: &Layout<'_>, column: usize) -> Block {
         let body = match &entry.shown {
             Shown::Figure { mean, .. } => format!("{mean}{}", pad_right(&deviation(entry), deviation_width)),
             Shown::Words(words) => one_line(words),
-            Shown::Missing => format!("–{}", " ".repeat(deviation_width)),
+            Shown::Missing => "–".to_owned(),
         };
-        lines.push(format!("{body}{}", pad_right(&mark(entry), mark_width)));
+        // Behind a figure, marks stand in a column of their own; behind a dash they stand where a deviation would.
+        let width = match &entry.shown {
+            Shown::Missing => 1 + deviation_width + mark_width,
+            _ => body.width() + mark_width,
+        };
+        lines.push(pad_right(&format!("{body}{}", mark(entry)), width));
         if height(line) == 2 {
             let interval = entry.interval.as_deref().unwrap_or_default();
             lines.push(format!("{interval}{}", " ".repeat(mark_width)));
@@ -170,19 +166,6 @@ fn pad_right(words: &str, width: usize) -> String {
 
 /// Words without line breaks, tabs and the like, which would tear the table apart.
 fn one_line(words: &str) -> String {
-    words.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).fold(
-        String::new(),
-        |mut line, word| {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-            line
-        },
-    )
-}
-
-fn push_line(out: &mut String, line: &str) {
-    // Writing to a string cannot fail.
-    let _ = writeln!(out, "{}", line.trim_end());
+    let words = words.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
 }
