@@ -1,7 +1,7 @@
 //! From the metrics of every cell to the tables of an experiment.
 //!
 //! [`Metrics`] are what the evaluation measured for one cell (an arm with one seed); an [`Experiment`] collects them
-//! over arms and seeds, together with [published rows](reference), and makes the tables: accuracy and calibration, every
+//! over arms and seeds, together with [published rows](mod@reference), and makes the tables: accuracy and calibration, every
 //! test distribution, differences from the baseline, single experts, and whether published figures are reproduced.
 
 mod best;
