@@ -11,7 +11,9 @@
 
 mod common;
 
-use balpoe_stats::calibration::{Binning, Evaluation, Groups, Outcomes, PerGroup, Predictions, ShotGroup};
+use balpoe_stats::calibration::{
+    Binning, Evaluation, GroupBy, Groups, Outcomes, PerGroup, Predictions, ShotGroup,
+};
 use common::RealScores;
 
 fn close(name: &str, ours: f64, theirs: f64) {
@@ -206,11 +208,9 @@ fn test_distributions_and_groups_agree_with_scikit_learn_and_numpy() {
     let by_prediction = [0.130_465_963_147_206_46, 0.149_190_402_997_837_98, 0.147_129_279_933_761_85];
     for (i, group) in ShotGroup::ALL.into_iter().enumerate() {
         close("group accuracy", accuracy.groups.get(group).unwrap(), expected[i]);
-        let member = |class: u32| groups.as_slice()[class as usize] == group;
-        let labelled = outcomes.all().filter(|outcome| member(outcome.label)).unwrap();
-        close("group ECE by label", ece(&labelled), by_label[i]);
-        let predicted = outcomes.all().filter(|outcome| member(outcome.prediction)).unwrap();
-        close("group ECE by prediction", ece(&predicted), by_prediction[i]);
+        let rows = |by| outcomes.all().by_group(&groups, by).unwrap().get(group).clone().unwrap();
+        close("group ECE by label", ece(&rows(GroupBy::Label)), by_label[i]);
+        close("group ECE by prediction", ece(&rows(GroupBy::Prediction)), by_prediction[i]);
     }
 }
 

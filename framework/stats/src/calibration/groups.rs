@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::error::{EvaluationError, check_length};
+use super::evaluation::Evaluation;
+
 /// How many training images a class has (Liu et al., CVPR 2019).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -82,6 +85,40 @@ impl<T> PerGroup<T> {
             ShotGroup::Medium => &self.medium,
             ShotGroup::Few => &self.few,
         }
+    }
+}
+
+/// What puts a row into a shot group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GroupBy {
+    /// Its true class, as group accuracy does. The rows of a given true class are the ones that a model finds easy or hard
+    /// *because* of their class, so that even a perfectly calibrated model is not calibrated on them.
+    Label,
+    /// Its predicted class: how far to trust the model when it says "few-shot". A perfectly calibrated model stays so.
+    Prediction,
+}
+
+impl<'a> Evaluation<'a> {
+    /// The rows of each shot group; `None` for a group without rows. Their metrics are per-group metrics.
+    ///
+    /// # Errors
+    /// When `groups` has not one entry per class.
+    pub fn by_group(
+        &self,
+        groups: &Groups,
+        by: GroupBy,
+    ) -> Result<PerGroup<Option<Evaluation<'a>>>, EvaluationError> {
+        check_length("shot groups", "class", self.classes(), groups.0.len())?;
+        Ok(PerGroup::from_fn(|group| {
+            self.filter(|outcome| {
+                let class = match by {
+                    GroupBy::Label => outcome.label,
+                    GroupBy::Prediction => outcome.prediction,
+                };
+                groups.0[class as usize] == group
+            })
+        }))
     }
 }
 

@@ -43,7 +43,7 @@ pub use class_reliability::{ClassErrors, ClassReliability};
 pub use diversity::Diversity;
 pub use error::EvaluationError;
 pub use evaluation::Evaluation;
-pub use groups::{Groups, PerGroup, ShotGroup};
+pub use groups::{GroupBy, Groups, PerGroup, ShotGroup};
 pub use histogram::Histogram;
 pub use outcomes::{Outcome, Outcomes};
 pub use predictions::{Predictions, ScoreKind};
