@@ -10,6 +10,7 @@ pub mod calibrators;
 pub mod datasets;
 pub mod heads;
 pub mod mixings;
+mod numerics;
 pub mod objectives;
 pub mod optimizers;
 pub mod samplers;
