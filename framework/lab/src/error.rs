@@ -58,6 +58,12 @@ pub enum LabError {
         /// What it said.
         message: String,
     },
+    /// A cell was never finished.
+    #[error("not run yet")]
+    NotRun,
+    /// Published results cannot be shown.
+    #[error("cannot show published results: {0}")]
+    Reference(String),
     /// The user asked to stop; the state is saved.
     #[error("interrupted; the state is saved, and the same command goes on from there")]
     Interrupted,
@@ -82,7 +88,7 @@ impl LabError {
     /// The class of this failure.
     pub fn class(&self) -> FailureClass {
         match self {
-            Self::Config(_) | Self::Net(_) => FailureClass::Usage,
+            Self::Config(_) | Self::Net(_) | Self::Reference(_) | Self::NotRun => FailureClass::Usage,
             Self::Files { action, .. } if *action == CREATE => FailureClass::Usage,
             Self::Data(_) | Self::Damaged { .. } => FailureClass::Data,
             Self::Engine(_) | Self::Files { .. } | Self::Diverged { .. } | Self::Component { .. } => FailureClass::Training,

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use balpoe_core::components::{Data, HeldOut, Knowledge, LogitMatrix, Predictions, SampleId};
 use balpoe_core::experiment::{Arm, Stage};
-use balpoe_core::tensor::dfdx::prelude::AsArray;
 use balpoe_core::tensor::{Device, Matrix};
 
 use crate::bridge::guarded;

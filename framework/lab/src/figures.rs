@@ -27,7 +27,7 @@ impl Figures {
         distribution: &str,
         metrics: &mut Metrics,
     ) -> Result<(), LabError> {
-        let groups = evaluation.group_accuracy(&self.groups).map_err(failed)?.accuracy;
+        let groups = evaluation.group_accuracy(&self.groups).map_err(failed)?.groups;
         let reliability = evaluation.reliability(self.binning);
         for (metric, value) in [
             (Metric::Accuracy, Some(evaluation.accuracy())),

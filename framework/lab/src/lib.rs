@@ -3,6 +3,7 @@
 //! [`run()`] does what is missing of an experiment and tells about it through [`Event`]s; [`Store`] keeps what was done;
 //! [`summary`] makes tables with honest statistics of it; [`table`] renders them.
 
+mod bench;
 mod bridge;
 mod cell;
 mod checkpoint;
@@ -14,6 +15,7 @@ mod files;
 mod initialise;
 mod log;
 mod network;
+mod results;
 mod run;
 mod split;
 mod store;
@@ -22,9 +24,11 @@ pub mod table;
 mod tensors;
 mod trainer;
 
+pub use bench::{BenchOptions, BenchResult, Work, bench};
 pub use cell::RunOptions;
 pub use error::{FailureClass, LabError};
 pub use event::{CellName, Event, Observer, Step};
 pub use network::{Heads, Network};
-pub use run::{ArmOutcome, CellOutcome, PreparedArm, Protocol, run};
+pub use results::{summarise, write_tables};
+pub use run::{ArmOutcome, CellOutcome, PreparedArm, Protocol, collect, run};
 pub use store::{CellFolder, CellManifest, Store};

@@ -10,11 +10,11 @@ use serde_json::{Value as Json, json};
 
 use crate::cell::{Cell, RunOptions};
 use crate::error::LabError;
-use crate::evaluate::evaluate;
+use crate::evaluate::{Evaluation, evaluate};
 use crate::event::{CellName, Event, Observer};
 use crate::network::Network;
 use crate::split::{TrainingSplit, divide};
-use crate::store::{CellManifest, Store, new_manifest};
+use crate::store::{CellFolder, CellManifest, FORMAT, Store};
 use crate::summary::Metrics;
 
 /// What became of an arm: its name, and for each seed its figures or why there are none.
@@ -173,13 +173,54 @@ fn run_cell(
         };
         cell.train(&manifest(experiment, prepared, name, key, options), options, observer)?;
     }
+    let evaluation = evaluate_cell(prepared, &folder, &evaluation_key)?;
+    observer(&Event::Evaluated { cell: name, metrics: &evaluation.metrics, took: started.elapsed() });
+    Ok((evaluation.metrics, evaluation.fitted))
+}
+
+/// Evaluates the kept predictions of a finished cell, and keeps the figures.
+fn evaluate_cell(prepared: &PreparedArm<'_>, folder: &CellFolder, key: &Key) -> Result<Evaluation, LabError> {
     let test = folder.predictions("test")?;
     let kept = if prepared.split.validation.is_empty() { None } else { Some(folder.predictions("validation")?) };
     let class_counts = prepared.split.train.class_counts(prepared.data.classes.len());
-    let evaluation =
-        evaluate(arm, &prepared.data, &class_counts, &test, kept.as_ref(), &prepared.trained_on())?;
-    folder.write_evaluation(&evaluation_key, evaluation.fitted.clone(), evaluation.metrics.clone())?;
-    observer(&Event::Evaluated { cell: name, metrics: &evaluation.metrics, took: started.elapsed() });
+    let trained_on = prepared.trained_on();
+    let evaluation = evaluate(prepared.arm, &prepared.data, &class_counts, &test, kept.as_ref(), &trained_on)?;
+    folder.write_evaluation(key, evaluation.fitted.clone(), evaluation.metrics.clone())?;
+    Ok(evaluation)
+}
+
+/// The results of an experiment that the store has; cells that were not run are [`LabError::NotRun`].
+///
+/// # Errors
+/// If the data or the network of an arm cannot be had.
+pub fn collect(experiment: &Experiment, data_root: &Path, store: &Store) -> Result<Vec<ArmOutcome>, LabError> {
+    let mut outcomes = Vec::new();
+    for arm in &experiment.arms {
+        let prepared = PreparedArm::new(arm, data_root)?;
+        let cell = |&seed: &u64| {
+            let key = prepared.train_key(seed);
+            let outcome = stored_cell(&prepared, &store.cell(&key), &key);
+            let (result, fitted) = match outcome {
+                Ok((metrics, fitted)) => (Ok(metrics), fitted),
+                Err(error) => (Err(error), Vec::new()),
+            };
+            CellOutcome { seed, folder: key.short().to_owned(), result, fitted }
+        };
+        let cells = experiment.seeds.iter().map(cell).collect();
+        outcomes.push(ArmOutcome { name: arm.name.clone(), cells, protocol: prepared.protocol() });
+    }
+    Ok(outcomes)
+}
+
+fn stored_cell(prepared: &PreparedArm<'_>, folder: &CellFolder, key: &Key) -> Result<(Metrics, Vec<String>), LabError> {
+    if !folder.is_done(key)? {
+        return Err(LabError::NotRun);
+    }
+    let evaluation_key = prepared.arm.evaluation_key(key);
+    if let Some(stored) = folder.evaluation(&evaluation_key)? {
+        return Ok((stored.metrics, stored.fitted));
+    }
+    let evaluation = evaluate_cell(prepared, folder, &evaluation_key)?;
     Ok((evaluation.metrics, evaluation.fitted))
 }
 
@@ -191,7 +232,7 @@ fn manifest(
     options: RunOptions<'_>,
 ) -> CellManifest {
     CellManifest {
-        format: new_manifest(),
+        format: FORMAT,
         train_key: key.as_str().to_owned(),
         experiment: experiment.name.clone(),
         arm: name.arm.clone(),

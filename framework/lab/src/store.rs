@@ -26,7 +26,7 @@ use crate::summary::Metrics;
 use crate::tensors::{self, NamedTensor, Tensors};
 
 /// Version of manifests and evaluations. A newer one is refused.
-const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 1;
 
 /// The folder in which runs are kept.
 #[derive(Clone, Debug)]
@@ -89,6 +89,11 @@ impl Store {
     pub fn open(root: &Path) -> Result<Self, LabError> {
         files::create_folder(&root.join("cells"))?;
         Ok(Self { root: root.to_path_buf() })
+    }
+
+    /// The store in this folder, for reading; it need not exist.
+    pub fn at(root: &Path) -> Self {
+        Self { root: root.to_path_buf() }
     }
 
     /// The folder.
@@ -208,10 +213,6 @@ impl CellFolder {
         }
         files::write_atomically(&self.path.join(format!("predictions-{split}.safetensors")), &tensors::encode(&stored)?)
     }
-}
-
-pub(crate) fn new_manifest() -> u32 {
-    FORMAT
 }
 
 fn newer(path: &Path, format: u32) -> LabError {

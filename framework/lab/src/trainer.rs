@@ -3,7 +3,7 @@
 use balpoe_core::components::{Batch, Data, MixingStreams, Optimizer, Position, Split, TrainingLoss, Trainees, Update};
 use balpoe_core::experiment::{Arm, BatchNormGroup, Lowering};
 use balpoe_core::random::{Purpose, Stream};
-use balpoe_engine::{self as engine, CpuExecutor, CpuOptions, Mode, SoftTargets};
+use balpoe_engine::{self as engine, CpuExecutor, CpuOptions, Mode, OperationTime, SoftTargets};
 use balpoe_net::LogitAdjustedCrossEntropy;
 
 use crate::bridge::{self, BridgeStep, EngineExpert, LogitSource};
@@ -170,6 +170,21 @@ impl<'a> Trainer<'a> {
             }
         }
         Ok((result.loss, correct))
+    }
+
+    /// Whether every operation is timed from now on.
+    pub(crate) fn set_timing(&mut self, on: bool) {
+        self.executor.set_timing(on);
+    }
+
+    /// The times of operations since timing was switched on.
+    pub(crate) fn timings(&self) -> Vec<OperationTime> {
+        self.executor.timings()
+    }
+
+    /// The largest batch that the engine has room for.
+    pub(crate) fn max_batch(&self) -> usize {
+        self.arm.train.batch_size
     }
 
     /// Every expert's logits `[batch, classes]` in evaluation mode.

@@ -23,8 +23,10 @@ pub enum OnFailure {
 pub struct Reference {
     /// The file, such as `configs/reference/….toml`.
     pub file: PathBuf,
-    /// Which of its rows; all if empty.
-    pub rows: Vec<String>,
+    /// Which of its rows.
+    pub row: String,
+    /// The arm that is meant to reproduce it; without one the row is only shown.
+    pub arm: Option<String>,
 }
 
 /// A resolved experiment.
@@ -54,8 +56,9 @@ aggregator = { kind = \"mean-logits\" }
 #[serde(deny_unknown_fields)]
 struct ReferenceTable {
     file: config::FilePath,
+    row: String,
     #[serde(default)]
-    rows: Vec<String>,
+    arm: Option<String>,
 }
 
 impl Experiment {
@@ -64,12 +67,28 @@ impl Experiment {
     /// # Errors
     /// If anything in them does not fit, with its place in `sources`.
     pub fn read(path: &Path, overrides: &[Override], sources: &mut Sources) -> Result<Self, ConfigError> {
-        let id = sources.add("the defaults", DEFAULTS, ".");
-        let mut table = Table::parse(DEFAULTS, id)?;
+        let mut table = defaults(sources)?;
         table.merge(config::load(path, sources)?);
         config::apply(&mut table, overrides, sources)?;
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         Self::resolve(table, stem, sources)
+    }
+
+    /// Reads an experiment that stands in the program itself and extends nothing.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn parse(
+        name: &str,
+        text: &str,
+        overrides: &[Override],
+        sources: &mut Sources,
+    ) -> Result<Self, ConfigError> {
+        let mut table = defaults(sources)?;
+        let id = sources.add(name, text, ".");
+        table.merge(Table::parse(text, id)?);
+        config::apply(&mut table, overrides, sources)?;
+        Self::resolve(table, name.to_owned(), sources)
     }
 
     fn resolve(mut table: Table, stem: String, sources: &Sources) -> Result<Self, ConfigError> {
@@ -114,10 +133,19 @@ impl Experiment {
         };
         let references = references
             .into_iter()
-            .map(|reference| Reference { file: reference.file.as_path().to_path_buf(), rows: reference.rows })
+            .map(|ReferenceTable { file, row, arm }| Reference {
+                file: file.as_path().to_path_buf(),
+                row,
+                arm,
+            })
             .collect();
         Ok(Self { name, seeds, arms, baseline, on_failure, references })
     }
+}
+
+fn defaults(sources: &mut Sources) -> Result<Table, ConfigError> {
+    let id = sources.add("the defaults", DEFAULTS, ".");
+    Table::parse(DEFAULTS, id)
 }
 
 fn field<T: serde::de::DeserializeOwned>(

@@ -1,0 +1,123 @@
+//! `balpoe bench`: speed of the training step and of evaluation.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use balpoe_core::config::{Override, Sources};
+use balpoe_core::experiment::Experiment;
+use balpoe_lab::{BenchOptions, BenchResult, Work, bench};
+use serde_json::json;
+
+use super::experiment::available_threads;
+use crate::arguments::{BenchArguments, BenchCommand};
+use crate::diagnostics::Failure;
+use crate::terminal;
+
+/// The reference's CIFAR-100-LT network and step.
+const EXPERIMENT: &str = r#"
+dataset = { kind = "cifar100" }
+backbone = { kind = "resnet32", experts = 3 }
+head = { kind = "cosine", scale = 30.0 }
+objective = { kind = "balanced-experts", tau = { limits = [0.0, 2.0] } }
+mixing = [{ kind = "mixup", alpha = 0.4 }]
+optimizer = { kind = "sgd" }
+schedule = { kind = "constant" }
+train = { epochs = 1 }
+"#;
+
+pub(super) fn run(command: &BenchCommand) -> Result<ExitCode, Failure> {
+    let (name, work, arguments) = match command {
+        BenchCommand::Train(arguments) => ("train", Work::Train, arguments),
+        BenchCommand::Eval(arguments) => ("eval", Work::Evaluate, arguments),
+    };
+    let overrides = [
+        Override::Set(format!("backbone.experts={}", arguments.experts)),
+        Override::Set(format!("train.batch_size={}", arguments.batch)),
+    ];
+    let mut sources = Sources::default();
+    let experiment = Experiment::parse("bench", EXPERIMENT, &overrides, &mut sources)
+        .map_err(|error| Failure::with(error, &sources))?;
+    let threads = arguments.threads.unwrap_or_else(available_threads).max(1);
+    let repeats = arguments.repeats.max(1);
+    let options = BenchOptions { work, threads, repeats, operations: arguments.operations };
+    // Training images of CIFAR-100-LT at imbalance ratio 100.
+    let counts: Vec<usize> =
+        (0..100).map(|c| (500.0 * 0.01_f64.powf(f64::from(c) / 99.0)) as usize).collect();
+    let mut measured = None;
+    for arm in &experiment.arms {
+        measured =
+            Some(bench(arm, (32, 32), &counts, options).map_err(|error| Failure::with(error, &sources))?);
+    }
+    if let Some(result) = measured {
+        terminal::print(&report(name, &result, arguments, threads));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn report(name: &str, result: &BenchResult, arguments: &BenchArguments, threads: usize) -> String {
+    let mut rates: Vec<f64> = result.seconds.iter().map(|s| result.images as f64 / s).collect();
+    rates.sort_by(f64::total_cmp);
+    let median = (rates[rates.len() / 2] + rates[(rates.len() - 1) / 2]) / 2.0;
+    let best = rates[rates.len() - 1];
+    let memory = peak_memory_mib();
+    let operations: Vec<_> = result
+        .operations
+        .iter()
+        .map(|op| {
+            json!({
+                "name": op.name,
+                "kernel": op.kernel,
+                "ms": op.seconds * 1e3 / result.seconds.len() as f64,
+                "gflop_per_s": 2.0 * op.multiply_adds as f64 / op.seconds.max(1e-12) / 1e9,
+                "gbyte_per_s": op.bytes as f64 / op.seconds.max(1e-12) / 1e9,
+            })
+        })
+        .collect();
+    if arguments.json {
+        let mut report = json!({
+            "name": name,
+            "images_per_s_median": (median * 10.0).round() / 10.0,
+            "images_per_s_best": (best * 10.0).round() / 10.0,
+            "repeats": rates.len(),
+            "peak_rss_mib": memory,
+            "experts": arguments.experts,
+            "batch": result.images,
+            "threads": threads,
+            "instruction_set": balpoe_engine::InstructionSet::detect().to_string(),
+        });
+        if !operations.is_empty() {
+            report["operations"] = json!(operations);
+        }
+        return format!("{report}\n");
+    }
+    let mut text = format!(
+        "{name}: {median:.0} images/s (median of {}, best {best:.0}), {} experts, batch {}, {threads} threads, {}\n",
+        rates.len(),
+        arguments.experts,
+        result.images,
+        balpoe_engine::InstructionSet::detect(),
+    );
+    if let Some(memory) = memory {
+        let _ = writeln!(text, "peak memory of the process: {memory:.0} MiB");
+    }
+    for op in &operations {
+        let _ = writeln!(
+            text,
+            "  {:40} {:>9.3} ms  {:>6.0} GFLOP/s  {:>5.1} GB/s  {}",
+            op["name"].as_str().unwrap_or_default(),
+            op["ms"].as_f64().unwrap_or_default(),
+            op["gflop_per_s"].as_f64().unwrap_or_default(),
+            op["gbyte_per_s"].as_f64().unwrap_or_default(),
+            op["kernel"].as_str().unwrap_or_default(),
+        );
+    }
+    text
+}
+
+/// The most memory that the process has had, where the system tells.
+fn peak_memory_mib() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kib: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some((kib / 1024.0 * 10.0).round() / 10.0)
+}

@@ -1,0 +1,30 @@
+//! `balpoe check`: validate experiment files without running them.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use balpoe_core::config::Sources;
+use balpoe_core::experiment::Experiment;
+use balpoe_lab::FailureClass;
+
+use crate::diagnostics::Failure;
+use crate::terminal;
+
+pub(super) fn run(files: &[PathBuf]) -> Result<ExitCode, Failure> {
+    let mut wrong = 0;
+    for file in files {
+        let mut sources = Sources::default();
+        match Experiment::read(file, &[], &mut sources) {
+            Ok(experiment) => {
+                let arms = experiment.arms.len();
+                let cells = arms * experiment.seeds.len();
+                terminal::print(&format!("{}: {arms} arms, {cells} cells\n", file.display()));
+            }
+            Err(error) => {
+                wrong += 1;
+                terminal::tell(&Failure::with(error, &sources).report());
+            }
+        }
+    }
+    Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::from(FailureClass::Usage as u8) })
+}

@@ -1,0 +1,72 @@
+//! `balpoe experiment`: train, evaluate, summarise.
+
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use balpoe_core::config::Sources;
+use balpoe_core::experiment::Experiment;
+use balpoe_lab::{FailureClass, RunOptions, Store, run as run_cells, summarise, table, write_tables};
+
+use crate::arguments::RunArguments;
+use crate::diagnostics::Failure;
+use crate::progress::Progress;
+use crate::terminal;
+
+/// Set by Ctrl-C and by a polite kill.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
+    device(&arguments.device)?;
+    let mut sources = Sources::default();
+    let file = &arguments.experiment.file;
+    let experiment = Experiment::read(file, &arguments.experiment.overrides(), &mut sources)
+        .map_err(|error| Failure::with(error, &sources))?;
+    let store = Store::open(&arguments.store.root)?;
+    let interrupted = ctrlc::set_handler(|| {
+        // The second time, do not wait for the step to end.
+        if INTERRUPTED.swap(true, Ordering::Relaxed) {
+            #[expect(clippy::exit, reason = "the user asked twice")]
+            std::process::exit(FailureClass::Interrupted as i32);
+        }
+    });
+    if interrupted.is_err() {
+        terminal::tell("Ctrl-C cannot be caught here; a stop loses what came after the last checkpoint\n");
+    }
+    let threads = arguments.threads.unwrap_or_else(available_threads).max(1);
+    let options = RunOptions {
+        threads,
+        workers: arguments.workers,
+        checkpoint_every: Duration::from_secs_f64(arguments.checkpoint_every.clamp(0.0, 1e9)),
+        interrupted: &INTERRUPTED,
+    };
+    let progress = Progress::new();
+    let outcomes =
+        run_cells(&experiment, &arguments.data.root, &store, options, &|event| progress.show(event));
+    progress.clear();
+    let outcomes = outcomes.map_err(|error| Failure::with(error, &sources))?;
+
+    let worst = outcomes
+        .iter()
+        .flat_map(|arm| &arm.cells)
+        .filter_map(|cell| cell.result.as_ref().err().map(|error| error.class() as u8))
+        .max();
+    let tables = summarise(&experiment, &outcomes)?.tables();
+    write_tables(&experiment, &outcomes, &tables, &store)?;
+    terminal::print(&table::render(&tables, arguments.format));
+    Ok(worst.map_or(ExitCode::SUCCESS, ExitCode::from))
+}
+
+/// Chooses the device. There is one, until the CUDA executor is there.
+fn device(wanted: &str) -> Result<(), Failure> {
+    match wanted {
+        "auto" | "cpu" => Ok(()),
+        other => Err(Failure::usage(format!(
+            "unknown device `{other}`: this version runs on `cpu`; leave --device out"
+        ))),
+    }
+}
+
+pub(super) fn available_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}

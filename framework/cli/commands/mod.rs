@@ -1,0 +1,47 @@
+//! What each command does, one file a command.
+
+mod bench;
+mod check;
+mod components;
+mod data;
+mod doctor;
+mod experiment;
+mod plan;
+mod tables;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::arguments::{Arguments, Command};
+use crate::diagnostics::Failure;
+use crate::terminal;
+
+/// Runs the program on the process's arguments: all commands, with every component that is linked in.
+pub fn program() -> ExitCode {
+    let arguments = Arguments::parse();
+    let conflicts = balpoe_core::registry::conflicts();
+    let done =
+        if conflicts.is_empty() { run(arguments.command) } else { Err(Failure::usage(conflicts.join("; "))) };
+    match done {
+        Ok(code) => code,
+        Err(failure) => {
+            terminal::tell(&failure.report());
+            ExitCode::from(failure.class() as u8)
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Experiment(arguments) => experiment::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments),
+        Command::Check { files } => check::run(&files),
+        Command::List { kind } => components::list(kind.as_deref()),
+        Command::Describe { component } => components::describe(&component),
+        Command::Data(command) => data::run(&command),
+        Command::Table(arguments) => tables::run(&arguments),
+        Command::Doctor { data } => Ok(doctor::run(&data.root)),
+        Command::Bench(command) => bench::run(&command),
+    }
+}

@@ -1,0 +1,7 @@
+//! The `balpoe` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    balpoe::program()
+}

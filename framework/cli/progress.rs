@@ -1,0 +1,134 @@
+//! Events as a progress bar on a terminal, and as plain lines in a pipe.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use balpoe_lab::summary::{Key, Metric, Subject};
+use balpoe_lab::{CellName, Event};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::terminal;
+
+/// Shows events.
+pub(crate) struct Progress {
+    bar: Option<Mutex<ProgressBar>>,
+}
+
+impl Progress {
+    pub(crate) fn new() -> Self {
+        let bar = terminal::is_watched().then(|| {
+            let bar = ProgressBar::hidden();
+            let style = ProgressStyle::with_template("{prefix} {bar:24} {percent:>3} %  {msg}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            Mutex::new(bar)
+        });
+        Self { bar }
+    }
+
+    pub(crate) fn show(&self, event: &Event<'_>) {
+        match &self.bar {
+            Some(bar) => show_bar(&bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner), event),
+            None => {
+                if let Some(line) = line(event) {
+                    terminal::tell(&format!("{line}\n"));
+                }
+            }
+        }
+    }
+
+    /// Removes the bar, before something else is printed.
+    pub(crate) fn clear(&self) {
+        if let Some(bar) = &self.bar {
+            bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner).finish_and_clear();
+        }
+    }
+}
+
+fn show_bar(bar: &ProgressBar, event: &Event<'_>) {
+    match event {
+        Event::Training { cell, from_epoch, epochs, batches } => {
+            bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
+            bar.set_length((epochs * batches) as u64);
+            bar.set_position((from_epoch * batches) as u64);
+            bar.set_prefix(name(cell));
+        }
+        Event::Step { step, .. } => {
+            bar.set_position(((step.epoch - 1) * step.batches + step.batch) as u64);
+            let left = (step.epochs * step.batches) as u64 - bar.position();
+            let rate = bar.per_sec().max(1e-9);
+            bar.set_message(format!(
+                "epoch {}/{}  loss {:.3}  lr {}  {:.0} images/s  {} left",
+                step.epoch,
+                step.epochs,
+                step.loss,
+                number(step.learning_rate),
+                step.images_per_second,
+                duration(Duration::from_secs_f64(left as f64 / rate)),
+            ));
+        }
+        // The bar says it better than a line per epoch.
+        Event::Epoch { .. } => {}
+        event => {
+            if let Some(line) = line(event) {
+                bar.suspend(|| terminal::tell(&format!("{line}\n")));
+            }
+        }
+    }
+}
+
+/// An event as a line; steps have none.
+fn line(event: &Event<'_>) -> Option<String> {
+    Some(match event {
+        Event::Cached(cell) => format!("{}: done before", name(cell)),
+        Event::Training { cell, from_epoch: 0, epochs, batches } => {
+            format!("{}: training, {epochs} epochs of {batches} batches", name(cell))
+        }
+        Event::Training { cell, from_epoch, epochs, .. } => {
+            format!("{}: going on after epoch {from_epoch} of {epochs}", name(cell))
+        }
+        Event::Step { .. } => return None,
+        Event::Epoch { cell, epoch, epochs, loss, accuracy, learning_rate, images_per_second, left } => {
+            format!(
+                "{}: epoch {epoch}/{epochs}  loss {loss:.4}  train accuracy {:.1} %  lr {}  {images_per_second:.0} images/s  {} left",
+                name(cell),
+                100.0 * accuracy,
+                number(*learning_rate),
+                duration(*left),
+            )
+        }
+        Event::Predicting(cell) => format!("{}: predicting the test images", name(cell)),
+        Event::Evaluated { cell, metrics, took } => {
+            let accuracy = metrics
+                .iter()
+                .find(|(key, _)| {
+                    matches!(key, Key { subject: Subject::Ensemble, metric: Metric::Accuracy, .. })
+                })
+                .and_then(|(key, value)| {
+                    value.map(|v| format!("{:.2} % on {}", 100.0 * v, key.distribution))
+                });
+            format!("{}: {}, took {}", name(cell), accuracy.unwrap_or_default(), duration(*took))
+        }
+        Event::Failed { cell, error } => format!("{}: failed: {error}", name(cell)),
+        Event::Notice(text) => text.clone(),
+    })
+}
+
+fn name(cell: &CellName) -> String {
+    format!("[{}/{}] {} seed {}", cell.position + 1, cell.cells, cell.arm, cell.seed)
+}
+
+/// A learning rate without digits that mean nothing.
+fn number(value: f64) -> String {
+    let text = format!("{value:.6}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// `1 h 02 min`, `3 min 20 s`, `12 s`.
+fn duration(time: Duration) -> String {
+    let seconds = time.as_secs_f64().round() as u64;
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, s) => format!("{s} s"),
+        (0, m, s) => format!("{m} min {s:02} s"),
+        (h, m, _) => format!("{h} h {m:02} min"),
+    }
+}

@@ -1,0 +1,111 @@
+//! Speed of the training step and of evaluation, measured on the very code that experiments run.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use balpoe_core::components::{Batch, Data, DataError, Image, Images, Position, Split, Targets};
+use balpoe_core::experiment::Arm;
+use balpoe_core::random::{Purpose, Stream};
+use balpoe_engine::OperationTime;
+
+use crate::error::LabError;
+use crate::network::Network;
+use crate::trainer::Trainer;
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Mixing, forward pass, loss, backward pass, update.
+    Train,
+    /// Forward pass in evaluation mode.
+    Evaluate,
+}
+
+/// How a measurement is made.
+#[derive(Clone, Copy, Debug)]
+pub struct BenchOptions {
+    /// What is measured.
+    pub work: Work,
+    /// Threads of the engine.
+    pub threads: usize,
+    /// Repeats that are measured, after three that are not.
+    pub repeats: usize,
+    /// Whether every operation is timed as well; costs a little.
+    pub operations: bool,
+}
+
+/// A measurement.
+#[derive(Clone, Debug)]
+pub struct BenchResult {
+    /// Seconds of each repeat.
+    pub seconds: Vec<f64>,
+    /// Images in a repeat.
+    pub images: usize,
+    /// Time, work and traffic of each operation over all repeats; empty unless asked for.
+    pub operations: Vec<OperationTime>,
+}
+
+/// Measures an arm's network on random images. `size` is the images' height and width, `class_counts` the training images of
+/// each class; the arm's data set is not touched.
+///
+/// # Errors
+/// If the network cannot be described or run.
+pub fn bench(
+    arm: &Arm,
+    size: (usize, usize),
+    class_counts: &[usize],
+    options: BenchOptions,
+) -> Result<BenchResult, LabError> {
+    let labels: Vec<u32> = (0_u32..).zip(class_counts).flat_map(|(class, &n)| std::iter::repeat_n(class, n)).collect();
+    let split = Split { images: Arc::new(NoImages), labels };
+    let data = Data {
+        classes: (0..class_counts.len()).map(|class| class.to_string()).collect(),
+        size,
+        mean: [0.5; 3],
+        deviation: [0.25; 3],
+        train: split.clone(),
+        test: split,
+        group_counts: class_counts.to_vec(),
+        fingerprint: String::new(),
+        subset: String::new(),
+    };
+    let network = Network::describe(arm, &data)?;
+    let mut trainer = Trainer::new(arm, &data, &data.train, &network, 0, options.threads)?;
+    let images = arm.train.batch_size;
+    let shape = (size.0, size.1, 3);
+    let mut stream = Stream::new(0, Purpose::Generation, 0, 0);
+    let pixels: Vec<f32> = (0..images * size.0 * size.1 * 3).map(|_| stream.normal() as f32).collect();
+    let labels: Vec<u32> = (0..images).map(|_| stream.below(class_counts.len()) as u32).collect();
+
+    let warm_up = 3;
+    let mut seconds = Vec::new();
+    for repeat in 0..options.repeats + warm_up {
+        if repeat == warm_up {
+            trainer.set_timing(options.operations);
+        }
+        let batch = Batch { images: pixels.clone(), shape, targets: Targets::hard(labels.clone()) };
+        let start = Instant::now();
+        match options.work {
+            Work::Train => {
+                let position = Position { epoch: 0, epochs: 1, batch: repeat, batches: options.repeats + warm_up };
+                trainer.step(batch, position)?;
+            }
+            Work::Evaluate => {
+                trainer.predict(&batch.images, images)?;
+            }
+        }
+        if repeat >= warm_up {
+            seconds.push(start.elapsed().as_secs_f64());
+        }
+    }
+    Ok(BenchResult { seconds, images, operations: trainer.timings() })
+}
+
+/// The images of a data set that has none.
+struct NoImages;
+
+impl Images for NoImages {
+    fn read(&self, position: usize) -> Result<Image, DataError> {
+        Err(DataError::Other(format!("a benchmark has no image {position}")))
+    }
+}

@@ -1,0 +1,101 @@
+//! From the outcomes of cells to the tables of an experiment, and to the files that keep them.
+
+use balpoe_core::experiment::Experiment;
+use serde_json::json;
+
+use crate::error::LabError;
+use crate::files;
+use crate::run::ArmOutcome;
+use crate::store::Store;
+use crate::summary::reference::Reference;
+use crate::summary::{self, Published};
+use crate::table::{Format, Table, render};
+
+/// The results of an experiment as its tables need them: figures, published rows, and what a reader must know of both.
+///
+/// # Errors
+/// If a file of published results cannot be read.
+pub fn summarise(experiment: &Experiment, outcomes: &[ArmOutcome]) -> Result<summary::Experiment, LabError> {
+    let arms = outcomes.iter().map(|outcome| summary::Arm {
+        name: outcome.name.clone(),
+        cells: outcome
+            .cells
+            .iter()
+            .map(|cell| (cell.seed, cell.result.as_ref().cloned().map_err(ToString::to_string)))
+            .collect(),
+    });
+    let wrong = |error: &dyn std::fmt::Display| LabError::Reference(error.to_string());
+    let mut results = summary::Experiment::new(&experiment.name, arms.collect());
+    results = results.compared_with(&experiment.baseline).map_err(|error| wrong(&error))?;
+    for reference in &experiment.references {
+        let file = Reference::load(&reference.file).map_err(|error| wrong(&error))?;
+        let row = file.row(&reference.row).map_err(|error| wrong(&error))?.clone();
+        results = results.beside(Published { row, arm: reference.arm.clone() }).map_err(|error| wrong(&error))?;
+    }
+    results.protocol = protocol(experiment, outcomes);
+    Ok(results)
+}
+
+/// What a reader must know to compare the figures with others; arms that share a line share it in print.
+fn protocol(experiment: &Experiment, outcomes: &[ArmOutcome]) -> Vec<String> {
+    let mut shared: Vec<(String, Vec<String>)> = Vec::new();
+    for (arm, outcome) in experiment.arms.iter().zip(outcomes) {
+        let p = &outcome.protocol;
+        let apart = if p.validation == 0 { String::new() } else { format!(", {} kept apart for validation", p.validation) };
+        let mut own = vec![
+            format!(
+                "{}: {} training images of {} classes{apart}; subset SHA-256 {}",
+                arm.dataset.name,
+                p.images,
+                p.classes,
+                &p.subset[..p.subset.len().min(16)]
+            ),
+            format!("results are those of the last epoch ({})", arm.train.epochs),
+            format!("calibration errors over {} bins of equal width, (lo, hi]", arm.evaluate.bins),
+        ];
+        for cell in &outcome.cells {
+            own.extend(cell.fitted.iter().map(|line| format!("seed {}: {line}", cell.seed)));
+        }
+        for line in own {
+            match shared.iter_mut().find(|(known, _)| *known == line) {
+                Some((_, arms)) => arms.push(outcome.name.clone()),
+                None => shared.push((line, vec![outcome.name.clone()])),
+            }
+        }
+    }
+    let all = outcomes.len();
+    shared
+        .into_iter()
+        .map(|(line, arms)| if arms.len() == all { line } else { format!("{}: {line}", arms.join(", ")) })
+        .collect()
+}
+
+/// Writes an experiment's tables in every format, and which cells they were made from.
+///
+/// # Errors
+/// If the folder cannot be written.
+pub fn write_tables(
+    experiment: &Experiment,
+    outcomes: &[ArmOutcome],
+    tables: &[Table],
+    store: &Store,
+) -> Result<(), LabError> {
+    let folder = store.experiment(&experiment.name);
+    files::create_folder(&folder)?;
+    for (format, extension) in [
+        (Format::Text, "txt"),
+        (Format::Markdown, "md"),
+        (Format::Latex, "tex"),
+        (Format::Csv, "csv"),
+        (Format::Json, "json"),
+    ] {
+        let path = folder.join(format!("tables.{extension}"));
+        files::write_atomically(&path, render(tables, format).as_bytes())?;
+    }
+    let cells: Vec<_> = outcomes
+        .iter()
+        .flat_map(|arm| arm.cells.iter().map(|cell| json!({ "arm": arm.name, "seed": cell.seed, "cell": cell.folder })))
+        .collect();
+    let text = format!("{:#}\n", json!({ "experiment": experiment.name, "cells": cells }));
+    files::write_atomically(&folder.join("cells.json"), text.as_bytes())
+}
