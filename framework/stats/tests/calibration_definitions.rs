@@ -60,7 +60,10 @@ fn six_rows_give_the_reference_values() {
         close(reliability.mce(), mce);
         close(reliability.overconfidence(), overconfidence);
         let predictions = Predictions::logits(&LOGITS, &LABELS, 3).unwrap();
-        close(all.class_reliability(&predictions, width(bins), 0.0).unwrap().ece().mean(), class_wise);
+        close(
+            all.class_reliability(&predictions, width(bins), 0.0).unwrap().ece().mean().unwrap(),
+            class_wise,
+        );
     }
 }
 
@@ -117,7 +120,7 @@ fn repeated_indices_and_whole_weights_say_the_same() {
         close(listed.reliability(binning).ece(), weighted.reliability(binning).ece());
         for threshold in [0.0, 0.2] {
             let of = |rows: &balpoe_stats::calibration::Evaluation<'_>| {
-                rows.class_reliability(&predictions, binning, threshold).unwrap().ece().mean()
+                rows.class_reliability(&predictions, binning, threshold).unwrap().ece().mean().unwrap()
             };
             close(of(&listed), of(&weighted));
         }
@@ -246,13 +249,13 @@ fn the_bootstrap_over_rows_follows_its_seed_and_respects_the_weights() {
     let outcomes = two_class_rows(&rows);
     let accuracy = |rows: &balpoe_stats::calibration::Evaluation<'_>| rows.accuracy();
     let resampling = Resampling::new(2_000, 11);
-    let bootstrap = outcomes.all().bootstrap(resampling, accuracy).unwrap();
-    assert_eq!(bootstrap, outcomes.all().bootstrap(resampling, accuracy).unwrap());
+    let bootstrap = outcomes.all().bootstrap(resampling, accuracy);
+    assert_eq!(bootstrap, outcomes.all().bootstrap(resampling, accuracy));
     // The standard error of a share of 3/4 over 200 rows.
     assert!((bootstrap.standard_error().unwrap() / (0.75_f64 * 0.25 / 200.0).sqrt() - 1.0).abs() < 0.06);
     assert!(bootstrap.percentile(Level::P95).contains(0.75));
     let weights: Vec<f64> = rows.iter().map(|row| if row.1 { 1.0 } else { 3.0 }).collect();
-    let weighted = outcomes.weighted(&weights).unwrap().bootstrap(resampling, accuracy).unwrap();
+    let weighted = outcomes.weighted(&weights).unwrap().bootstrap(resampling, accuracy);
     close(weighted.estimate(), 0.5);
     assert!(weighted.percentile(Level::P95).contains(0.5));
 }

@@ -83,9 +83,10 @@ impl ClassErrors {
         &self.0
     }
 
-    /// The unweighted mean over the classes that have an error: the figure that is reported as class-wise ECE.
-    pub fn mean(&self) -> f64 {
-        mean_of_present(self.0.iter().copied().flatten()).unwrap_or(0.0)
+    /// The unweighted mean over the classes that have an error: the figure that is reported as class-wise ECE. `None` when no
+    /// class has one.
+    pub fn mean(&self) -> Option<f64> {
+        mean_of_present(self.0.iter().copied().flatten())
     }
 
     /// The unweighted means over shot groups.

@@ -33,7 +33,14 @@ impl Outcomes {
     /// # Errors
     /// When the list is empty or an index lies beyond the rows.
     pub fn at<'a>(&'a self, indices: &'a [u32]) -> Result<Evaluation<'a>, EvaluationError> {
-        self.select(Cow::Borrowed(indices))
+        let rows = self.rows().len();
+        if indices.is_empty() {
+            return Err(EvaluationError::NoRows);
+        }
+        match indices.iter().find(|&&index| index as usize >= rows) {
+            Some(&index) => Err(EvaluationError::Index { index, rows }),
+            None => Ok(Evaluation { outcomes: self, rows: Rows::Indices(Cow::Borrowed(indices)) }),
+        }
     }
 
     /// All rows with the given weights, one per row.
@@ -41,21 +48,6 @@ impl Outcomes {
     /// # Errors
     /// When there is not one weight per row, a weight is negative or not finite, or all are 0.
     pub fn weighted<'a>(&'a self, weights: &'a [f64]) -> Result<Evaluation<'a>, EvaluationError> {
-        self.weigh(Cow::Borrowed(weights))
-    }
-
-    pub(super) fn select<'a>(&'a self, indices: Cow<'a, [u32]>) -> Result<Evaluation<'a>, EvaluationError> {
-        let rows = self.rows().len();
-        if indices.is_empty() {
-            return Err(EvaluationError::NoRows);
-        }
-        match indices.iter().find(|&&index| index as usize >= rows) {
-            Some(&index) => Err(EvaluationError::Index { index, rows }),
-            None => Ok(Evaluation { outcomes: self, rows: Rows::Indices(indices) }),
-        }
-    }
-
-    pub(super) fn weigh<'a>(&'a self, weights: Cow<'a, [f64]>) -> Result<Evaluation<'a>, EvaluationError> {
         check_length("weights", "row", self.rows().len(), weights.len())?;
         if let Some(row) = weights.iter().position(|weight| !(weight.is_finite() && *weight >= 0.0)) {
             return Err(EvaluationError::Weight { row, weight: weights[row] });
@@ -63,7 +55,7 @@ impl Outcomes {
         if weights.iter().all(|&weight| weight == 0.0) {
             return Err(EvaluationError::NoRows);
         }
-        Ok(Evaluation { outcomes: self, rows: Rows::Weights(weights) })
+        Ok(Evaluation { outcomes: self, rows: Rows::Weights(Cow::Borrowed(weights)) })
     }
 }
 
@@ -95,10 +87,6 @@ impl<'a> Evaluation<'a> {
             .map(|(row, weight)| (row, &outcomes[row], weight))
     }
 
-    pub(super) fn is_weighted(&self) -> bool {
-        matches!(self.rows, Rows::Weights(_))
-    }
-
     /// The sum of the weights, positive: the number of rows where all weigh 1.
     pub fn total_weight(&self) -> f64 {
         self.rows().map(|(_, _, weight)| weight).sum()
@@ -128,29 +116,36 @@ impl<'a> Evaluation<'a> {
     #[must_use]
     pub fn class_balanced(&self) -> Evaluation<'a> {
         let label_weights = self.label_weights();
-        let mut weights = vec![0.0; self.outcomes.rows().len()];
-        for (row, outcome, weight) in self.rows() {
-            weights[row] += weight / label_weights[outcome.label as usize];
-        }
-        Evaluation { outcomes: self.outcomes, rows: Rows::Weights(Cow::Owned(weights)) }
+        let balanced =
+            self.rows().map(|(row, outcome, weight)| (row, weight / label_weights[outcome.label as usize]));
+        Evaluation { outcomes: self.outcomes, rows: self.weights_of(balanced) }
     }
 
     /// The rows for which `keep` holds, with their weights; `None` when no row is left.
     pub fn filter(&self, keep: impl Fn(&Outcome) -> bool) -> Option<Evaluation<'a>> {
+        let mut kept = self
+            .rows()
+            .filter(|(_, outcome, _)| keep(outcome))
+            .map(|(row, _, weight)| (row, weight))
+            .peekable();
+        kept.peek()?;
+        Some(self.choose(kept))
+    }
+
+    /// Rows of this evaluation, at least one, as often as they are named and each with its weight here.
+    pub(super) fn choose(&self, chosen: impl Iterator<Item = (usize, f64)>) -> Evaluation<'a> {
         let rows = match &self.rows {
-            Rows::All | Rows::Indices(_) => Rows::Indices(
-                self.rows().filter(|(_, outcome, _)| keep(outcome)).map(|(row, ..)| row as u32).collect(),
-            ),
-            Rows::Weights(_) => {
-                let mut weights = vec![0.0; self.outcomes.rows().len()];
-                for (row, _, weight) in self.rows().filter(|(_, outcome, _)| keep(outcome)) {
-                    weights[row] = weight;
-                }
-                Rows::Weights(Cow::Owned(weights))
-            }
+            Rows::All | Rows::Indices(_) => Rows::Indices(chosen.map(|(row, _)| row as u32).collect()),
+            Rows::Weights(_) => self.weights_of(chosen),
         };
-        let kept = Evaluation { outcomes: self.outcomes, rows };
-        let empty = kept.rows().next().is_none();
-        if empty { None } else { Some(kept) }
+        Evaluation { outcomes: self.outcomes, rows }
+    }
+
+    fn weights_of(&self, chosen: impl Iterator<Item = (usize, f64)>) -> Rows<'a> {
+        let mut weights = vec![0.0; self.outcomes.rows().len()];
+        for (row, weight) in chosen {
+            weights[row] += weight;
+        }
+        Rows::Weights(Cow::Owned(weights))
     }
 }

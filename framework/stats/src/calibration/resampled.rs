@@ -1,8 +1,5 @@
 //! The bootstrap of any metric over rows.
 
-use std::borrow::Cow;
-
-use super::error::EvaluationError;
 use super::evaluation::Evaluation;
 use crate::statistics::{Bootstrap, Resampling};
 
@@ -19,37 +16,17 @@ impl Evaluation<'_> {
     /// # let outcomes = Outcomes::of(&Predictions::logits(&logits, &labels, 2)?)?;
     /// let ece = outcomes
     ///     .all()
-    ///     .bootstrap(Resampling::new(200, 1), |rows| rows.reliability(Binning::default()).debiased_ece())?;
+    ///     .bootstrap(Resampling::new(200, 1), |rows| rows.reliability(Binning::default()).debiased_ece());
     /// let interval = ece.percentile(Level::P95);
     /// # assert!(interval.low <= interval.high);
     /// # Ok::<(), balpoe_stats::calibration::EvaluationError>(())
     /// ```
-    ///
-    /// # Errors
-    /// Only if a resample has no weight, which positive weights exclude.
-    pub fn bootstrap(
-        &self,
-        resampling: Resampling,
-        metric: impl Fn(&Evaluation<'_>) -> f64,
-    ) -> Result<Bootstrap, EvaluationError> {
+    pub fn bootstrap(&self, resampling: Resampling, metric: impl Fn(&Evaluation<'_>) -> f64) -> Bootstrap {
         let rows: Vec<(usize, f64)> = self.rows().map(|(row, _, weight)| (row, weight)).collect();
         let mut draws = resampling.draws();
         let replicates = (0..resampling.repeats())
-            .map(|_| {
-                let mut drawn = || rows[draws.below(rows.len())];
-                let resample = if self.is_weighted() {
-                    let mut weights = vec![0.0; self.outcomes().rows().len()];
-                    for _ in 0..rows.len() {
-                        let (row, weight) = drawn();
-                        weights[row] += weight;
-                    }
-                    self.outcomes().weigh(Cow::Owned(weights))?
-                } else {
-                    self.outcomes().select((0..rows.len()).map(|_| drawn().0 as u32).collect())?
-                };
-                Ok(metric(&resample))
-            })
-            .collect::<Result<_, EvaluationError>>()?;
-        Ok(Bootstrap::new(metric(self), replicates))
+            .map(|_| metric(&self.choose((0..rows.len()).map(|_| rows[draws.below(rows.len())]))))
+            .collect();
+        Bootstrap::new(metric(self), replicates)
     }
 }
