@@ -302,6 +302,7 @@ impl CpuExecutor {
             name: String::new(),
             kernel: kernel.into(),
             seconds: 0.0,
+            best: 0.0,
             runs: 0,
             multiply_adds,
             bytes: 0,

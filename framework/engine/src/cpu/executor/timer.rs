@@ -9,6 +9,8 @@ pub struct OperationTime {
     pub kernel: String,
     /// Seconds in all.
     pub seconds: f64,
+    /// Seconds of the shortest run, which other work on the machine disturbed least.
+    pub best: f64,
     /// How often it ran.
     pub runs: u64,
     /// Multiply-adds of one run, as a direct computation would need them.
@@ -56,7 +58,9 @@ impl Timer {
             self.measured.push(OperationTime { name: format!("{name} {pass}"), ..describe() });
             self.measured.len() - 1
         });
-        self.measured[place].seconds += seconds;
-        self.measured[place].runs += 1;
+        let entry = &mut self.measured[place];
+        entry.best = if entry.runs == 0 { seconds } else { entry.best.min(seconds) };
+        entry.seconds += seconds;
+        entry.runs += 1;
     }
 }

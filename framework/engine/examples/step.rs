@@ -1,0 +1,128 @@
+//! Speed of a training step and of an evaluation: ResNet-32 for 32x32 images, batch 128, 100 classes.
+//!
+//! `cargo run --release -p balpoe-engine --example step -- [experts] [threads] [repeats] [ops]`
+
+#![expect(clippy::print_stdout, reason = "an example prints its result")]
+
+use balpoe_engine::{CpuExecutor, CpuOptions, Mode, SoftTargets, logit_adjusted_cross_entropy};
+use balpoe_net::{BatchNorm, Conv, LogitAdjustedCrossEntropy, Net, NetBuilder, NetError, NodeId, Shape};
+use std::error::Error;
+use std::time::Instant;
+
+const BATCH: usize = 128;
+const CLASSES: usize = 100;
+
+fn block(
+    net: &mut NetBuilder,
+    x: NodeId,
+    name: &str,
+    width: usize,
+    stride: usize,
+) -> Result<NodeId, NetError> {
+    let y = net.conv(x, format!("{name}.conv1"), Conv::new(width, 3).padding(1).stride(stride))?;
+    let y = net.batch_norm(y, format!("{name}.bn1"), BatchNorm::new())?;
+    let y = net.relu(y)?;
+    let y = net.conv(y, format!("{name}.conv2"), Conv::new(width, 3).padding(1))?;
+    let y = net.batch_norm(y, format!("{name}.bn2"), BatchNorm::new())?;
+    let shortcut = if stride == 1 { x } else { net.subsample_pad(x, stride, width)? };
+    let y = net.add(y, shortcut)?;
+    net.relu(y)
+}
+
+fn resnet32(experts: usize) -> Result<Net, NetError> {
+    let mut net = NetBuilder::new(Shape::new(32, 32, 3));
+    let x = net.conv(net.input(), "conv1", Conv::new(16, 3).padding(1))?;
+    let x = net.batch_norm(x, "bn1", BatchNorm::new())?;
+    let mut trunk = net.relu(x)?;
+    for i in 0..5 {
+        trunk = block(&mut net, trunk, &format!("layer1.{i}"), 16, 1)?;
+    }
+    for expert in 0..experts {
+        let mut x = trunk;
+        for (stage, width) in [("layer2s", 32), ("layer3s", 64)] {
+            for i in 0..5 {
+                x = block(&mut net, x, &format!("{stage}.{expert}.{i}"), width, if i == 0 { 2 } else { 1 })?;
+            }
+        }
+        let features = net.global_average_pool(x)?;
+        let logits = net.cosine_linear(features, format!("linears.{expert}"), CLASSES, 30.0)?;
+        net.output(format!("logits.{expert}"), logits)?;
+    }
+    net.finish()
+}
+
+/// Numbers like those of a network in training; their distribution does not matter for speed.
+fn noise(len: usize, mut state: u64) -> Vec<f32> {
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let number = |place: usize, default: usize| arguments.get(place).map_or(Ok(default), |text| text.parse());
+    let (experts, threads, repeats) = (number(0, 3)?, number(1, 2)?, number(2, 12)?);
+    let net = resnet32(experts)?;
+    let options = CpuOptions { threads, ..CpuOptions::new(BATCH) };
+    let mut executor = CpuExecutor::new(&net, &options)?;
+    for (i, parameter) in net.parameters().iter().enumerate() {
+        let fan: usize = parameter.shape[1..].iter().product();
+        let bound = (6.0 / fan as f32).sqrt();
+        let values = noise(parameter.len(), i as u64).into_iter().map(|value| value * bound);
+        let ones = parameter.shape.len() == 1 && parameter.name.ends_with("weight");
+        for (target, value) in executor.parameter_mut(i).iter_mut().zip(values) {
+            *target = if ones { 1.0 } else { value };
+        }
+    }
+    let images = noise(BATCH * net.input_shape().len(), 7);
+    let first: Vec<u32> = (0..BATCH as u32).map(|row| row * 7 % CLASSES as u32).collect();
+    let second: Vec<u32> = first.iter().map(|label| (label + 31) % CLASSES as u32).collect();
+    let targets = SoftTargets { first: &first, second: &second, lambda: &[0.7; BATCH], smoothing: 0.0 };
+    let loss = LogitAdjustedCrossEntropy { adjustments: vec![vec![0.5; CLASSES]; experts] };
+    let mut gradients = vec![Vec::new(); experts];
+
+    let (mut forward, mut step) = (f64::MAX, f64::MAX);
+    executor.set_timing(arguments.iter().any(|argument| argument == "ops"));
+    for _ in 0..repeats {
+        let start = Instant::now();
+        executor.forward(&images, BATCH, Mode::Train)?;
+        forward = forward.min(start.elapsed().as_secs_f64());
+        let logits: Vec<&[f32]> = (0..experts).map(|k| executor.output(k)).collect();
+        logit_adjusted_cross_entropy(executor.pool(), &logits, CLASSES, &loss, &targets, &mut gradients)?;
+        let seeds: Vec<Option<&[f32]>> = gradients.iter().map(|gradient| Some(&gradient[..])).collect();
+        executor.backward(&seeds)?;
+        for i in 0..net.parameters().len() {
+            let (parameter, gradient) = executor.parameter_and_gradient(i);
+            parameter.iter_mut().zip(gradient).for_each(|(value, gradient)| *value -= 1e-3 * gradient);
+        }
+        step = step.min(start.elapsed().as_secs_f64());
+    }
+    let timings = executor.timings();
+    for time in &timings {
+        let gflops = 2e-9 * time.multiply_adds as f64 / time.best;
+        println!("{:32} {:16} {:8.3} ms {gflops:7.1} GFLOP/s", time.name, time.kernel, 1e3 * time.best);
+    }
+    println!(
+        "sum of the operations' best times: {:.1} ms",
+        timings.iter().map(|time| 1e3 * time.best).sum::<f64>()
+    );
+    executor.set_timing(false);
+    let mut evaluation = f64::MAX;
+    for _ in 0..repeats {
+        let start = Instant::now();
+        executor.forward(&images, BATCH, Mode::Evaluate)?;
+        evaluation = evaluation.min(start.elapsed().as_secs_f64());
+    }
+    println!(
+        "{experts} experts, {threads} threads, {}: training {:.1} images/s ({:.1} ms, forward {:.1} ms), evaluation {:.1} images/s; arena {} MB",
+        executor.instruction_set(),
+        BATCH as f64 / step,
+        1e3 * step,
+        1e3 * forward,
+        BATCH as f64 / evaluation,
+        executor.training_bytes() / 1_000_000
+    );
+    Ok(())
+}
