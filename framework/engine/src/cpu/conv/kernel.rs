@@ -31,10 +31,11 @@ pub(super) trait Algorithm: fmt::Debug + Send + Sync {
     fn finish_weight_gradient(&self, accumulator: &[f32], gradient: &mut [f32]);
 }
 
-/// Images whose larger side is about 64 KiB: with scratch, they fit a second-level cache several times.
+/// Images whose larger side is about 64 KiB, so that with scratch they fit a second-level cache several times; more where
+/// reading the weights again for every block would cost more than that.
 pub(super) fn images_in_cache(shape: &ConvShape) -> usize {
-    const VALUES: usize = 16 * 1024;
-    (VALUES / shape.input_len().max(shape.output_len())).max(1)
+    let values = (shape.weight_len() / 8).clamp(16 * 1024, 96 * 1024);
+    (values / shape.input_len().max(shape.output_len())).max(1)
 }
 
 /// The kernels of one convolution. Nothing here allocates, and nothing depends on threads.

@@ -50,10 +50,24 @@ impl Grid {
     }
 }
 
+/// The same product over again with other operands: values from one operand to the next.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Repeat {
+    pub(super) count: usize,
+    pub(super) source: usize,
+    pub(super) weights: usize,
+    pub(super) target: usize,
+}
+
+impl Repeat {
+    /// No repetition.
+    pub(super) const ONCE: Self = Self { count: 1, source: 0, weights: 0, target: 0 };
+}
+
 /// Pixels (or values) whose sums fit the registers beside one source value and `W` weight vectors.
 const fn most_sums(registers: usize, width: usize) -> usize {
     let fitting = (registers - 1 - width) / width;
-    if fitting < 14 { fitting } else { 14 }
+    if fitting < 16 { fitting } else { 16 }
 }
 
 /// How many vectors wide panels are, so that a source value that was loaded serves as many sums as loads can feed.
@@ -67,6 +81,8 @@ pub(super) const fn widest_panel(registers: usize) -> usize {
 /// A block of neighbouring pixels is summed in registers: each weight vector that is loaded serves all pixels of the
 /// block, each source value `W` vectors.
 pub(super) struct Product<'a, const W: usize> {
+    /// Outer and inner repetition.
+    pub(super) repeats: [Repeat; 2],
     pub(super) grid: Grid,
     pub(super) runs: &'a [Run],
     pub(super) source: *const f32,
@@ -103,13 +119,37 @@ impl<const W: usize> Kernel for Product<'_, W> {
                 }
             };
         }
-        choose!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+        choose!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16);
     }
 }
 
 impl<const W: usize> Product<'_, W> {
     #[inline(always)]
     unsafe fn in_blocks<S: Simd, const P: usize>(&self, simd: S) {
+        let [outer, inner] = &self.repeats;
+        for i in 0..outer.count {
+            for j in 0..inner.count {
+                // SAFETY: whoever called `write` vouched for all repetitions.
+                unsafe {
+                    self.over_grid::<S, P>(
+                        simd,
+                        self.source.add(i * outer.source + j * inner.source),
+                        self.weights.add(i * outer.weights + j * inner.weights),
+                        self.target.add(i * outer.target + j * inner.target),
+                    );
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn over_grid<S: Simd, const P: usize>(
+        &self,
+        simd: S,
+        source: *const f32,
+        weights: *const f32,
+        target: *mut f32,
+    ) {
         let grid = &self.grid;
         for image in 0..grid.images {
             for row in 0..grid.rows {
@@ -120,8 +160,9 @@ impl<const W: usize> Product<'_, W> {
                     let place = |pitch: Pitch| image * pitch.image + row * pitch.row + column * pitch.pixel;
                     // SAFETY: P pixels from here on are inside the grid.
                     unsafe {
-                        let source = self.source.add(place(grid.source));
-                        self.block::<S, P>(simd, source, self.target.add(place(grid.target)));
+                        let (source, target) =
+                            (source.add(place(grid.source)), target.add(place(grid.target)));
+                        self.block::<S, P>(simd, source, weights, target);
                     }
                     column += P;
                 }
@@ -130,10 +171,15 @@ impl<const W: usize> Product<'_, W> {
     }
 
     #[inline(always)]
-    unsafe fn block<S: Simd, const P: usize>(&self, simd: S, base: *const f32, target: *mut f32) {
+    unsafe fn block<S: Simd, const P: usize>(
+        &self,
+        simd: S,
+        base: *const f32,
+        mut weight: *const f32,
+        target: *mut f32,
+    ) {
         let (source_pixel, target_pixel) = (self.grid.source.pixel, self.grid.target.pixel);
         let mut sums = [[simd.zero(); P]; W];
-        let mut weight = self.weights;
         // SAFETY: runs stay inside the source at every pixel, and there are W weight vectors for each value.
         unsafe {
             for run in self.runs {
@@ -165,6 +211,8 @@ impl<const W: usize> Product<'_, W> {
 /// Sums over the pixels of a grid: source values of the runs, each times `W` vectors of the grid's target; they are added
 /// to `sums` `[value][W]`.
 pub(super) struct Outer<'a, const W: usize> {
+    /// Outer and inner repetition; the target's is that of the vectors, the weights' that of the sums.
+    pub(super) repeats: [Repeat; 2],
     pub(super) grid: Grid,
     pub(super) runs: &'a [Run],
     pub(super) source: *const f32,
@@ -187,38 +235,69 @@ impl<const W: usize> Outer<'_, W> {
 impl<const W: usize> Kernel for Outer<'_, W> {
     type Output = ();
 
-    /// Cuts runs into as many source values as registers have sums for, in about equal parts.
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let most = const { most_sums(S::REGISTERS, W) };
-        let mut sums = self.sums;
-        for run in self.runs {
-            let mut done = 0;
-            for parts in (1..=run.length.div_ceil(most)).rev() {
-                let values = (run.length - done).div_ceil(parts);
-                // SAFETY: the values lie inside the run; whoever called `add` vouched for the pointers.
+        let [outer, inner] = &self.repeats;
+        for i in 0..outer.count {
+            for j in 0..inner.count {
+                // SAFETY: whoever called `add` vouched for all repetitions.
                 unsafe {
-                    let source = self.source.add(run.offset + done);
-                    macro_rules! choose {
-                        ($($count:literal)*) => {
-                            match values {
-                                $($count if $count <= most => self.part::<S, $count>(simd, source, sums),)*
-                                _ => unreachable!("a part has at most {most} values"),
-                            }
-                        };
-                    }
-                    choose!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
-                    sums = sums.add(values * W * LANES);
+                    self.over_runs(
+                        simd,
+                        self.source.add(i * outer.source + j * inner.source),
+                        self.vectors.add(i * outer.target + j * inner.target),
+                        self.sums.add(i * outer.weights + j * inner.weights),
+                    );
                 }
-                done += values;
             }
         }
     }
 }
 
 impl<const W: usize> Outer<'_, W> {
+    /// Cuts runs into as many source values as registers have sums for, in about equal parts.
     #[inline(always)]
-    unsafe fn part<S: Simd, const I: usize>(&self, simd: S, source: *const f32, target: *mut f32) {
+    unsafe fn over_runs<S: Simd>(
+        &self,
+        simd: S,
+        source: *const f32,
+        vectors: *const f32,
+        mut sums: *mut f32,
+    ) {
+        let most = const { most_sums(S::REGISTERS, W) };
+        for run in self.runs {
+            let mut done = 0;
+            for parts in (1..=run.length.div_ceil(most)).rev() {
+                let values = (run.length - done).div_ceil(parts);
+                // SAFETY: the values lie inside the run; the caller vouches for the pointers.
+                unsafe {
+                    let source = source.add(run.offset + done);
+                    macro_rules! choose {
+                        ($($count:literal)*) => {
+                            match values {
+                                $($count if $count <= most => {
+                                    self.part::<S, $count>(simd, source, vectors, sums);
+                                })*
+                                _ => unreachable!("a part has at most {most} values"),
+                            }
+                        };
+                    }
+                    choose!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16);
+                    sums = sums.add(values * W * LANES);
+                }
+                done += values;
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn part<S: Simd, const I: usize>(
+        &self,
+        simd: S,
+        source: *const f32,
+        vectors: *const f32,
+        target: *mut f32,
+    ) {
         let grid = &self.grid;
         // SAFETY: all pixels are inside the grid, and there are W vectors of sums for each value.
         unsafe {
@@ -231,7 +310,7 @@ impl<const W: usize> Outer<'_, W> {
             for image in 0..grid.images {
                 for row in 0..grid.rows {
                     let mut source = source.add(image * grid.source.image + row * grid.source.row);
-                    let mut vectors = self.vectors.add(image * grid.target.image + row * grid.target.row);
+                    let mut vectors = vectors.add(image * grid.target.image + row * grid.target.row);
                     for _ in 0..grid.columns {
                         let mut factors = [simd.zero(); W];
                         for (vector, factor) in factors.iter_mut().enumerate() {

@@ -1,6 +1,6 @@
 use super::{geometry::Pass, panels::Panels};
 use crate::cpu::conv::Halo;
-use crate::cpu::conv::product::{Grid, Outer, Pitch, Product};
+use crate::cpu::conv::product::{Grid, Outer, Pitch, Product, Repeat};
 use crate::cpu::simd::{Kernel, Simd};
 
 /// One pass of a forward convolution or a data gradient: target pixels as sums over taps and source channels.
@@ -44,7 +44,7 @@ impl Kernel for Correlate<'_> {
         }
         .joined();
         let first = (pass.first[0] * width + pass.first[1]) * channels;
-        let runs = &self.panels.runs;
+        let (repeats, runs) = ([Repeat::ONCE; 2], &self.panels.runs);
         for panel in &self.panels.list {
             let source = self.source[panel.channel..].as_ptr();
             let weights = self.weights[panel.weights..].as_ptr();
@@ -52,8 +52,8 @@ impl Kernel for Correlate<'_> {
             // SAFETY: the layouts hold every pixel that the taps reach, and `ConvKernel` checked the buffers' lengths.
             unsafe {
                 match panel.width {
-                    1 => Product::<1> { grid, runs, source, weights, target }.write(simd),
-                    _ => Product::<2> { grid, runs, source, weights, target }.write(simd),
+                    1 => Product::<1> { repeats, grid, runs, source, weights, target }.write(simd),
+                    _ => Product::<2> { repeats, grid, runs, source, weights, target }.write(simd),
                 }
             }
         }
@@ -80,25 +80,33 @@ impl Kernel for Accumulate<'_> {
     fn run<S: Simd>(self, simd: S) {
         /// Pixels whose operands fit the first-level cache, so that one strip of rows serves all sums.
         const STRIP: usize = 64;
+        /// Sums that do not fit the second-level cache are visited once a block instead of once a strip.
+        const MOST_SUMS: usize = 128 * 1024;
         let pass = self.pass;
+        let [all_rows, columns] = pass.count;
         let source_pitch = source_pitch(pass, self.source_layout);
-        let rows = (STRIP / pass.count[1]).clamp(1, pass.count[0]);
-        for image in 0..self.images {
-            for row in (0..pass.count[0]).step_by(rows) {
+        let (images, rows) = if self.panels.packed_len > MOST_SUMS {
+            (self.images, all_rows)
+        } else {
+            (1, (STRIP / columns).clamp(1, all_rows))
+        };
+        for image in (0..self.images).step_by(images) {
+            for row in (0..all_rows).step_by(rows) {
                 let grid = Grid {
-                    images: 1,
-                    rows: rows.min(pass.count[0] - row),
-                    columns: pass.count[1],
+                    images,
+                    rows: rows.min(all_rows - row),
+                    columns,
                     source: source_pitch,
                     target: Pitch {
                         pixel: self.gradient_layout.channels,
                         row: self.gradient_layout.row_len(),
                         image: self.gradient_layout.image_len(),
                     },
-                };
+                }
+                .joined();
                 let source = &self.source[image * source_pitch.image + row * source_pitch.row..];
                 let vectors = &self.gradient[self.gradient_layout.offset(image, row, 0)..];
-                let runs = &self.panels.runs;
+                let (repeats, runs) = ([Repeat::ONCE; 2], &self.panels.runs);
                 for panel in &self.panels.list {
                     let source = source[panel.channel..].as_ptr();
                     let vectors = vectors[panel.lane..].as_ptr();
@@ -106,8 +114,8 @@ impl Kernel for Accumulate<'_> {
                     // SAFETY: the layouts hold every pixel of the strip, and `ConvKernel` checked the buffers' lengths.
                     unsafe {
                         match panel.width {
-                            1 => Outer::<1> { grid, runs, source, vectors, sums }.add(simd),
-                            _ => Outer::<2> { grid, runs, source, vectors, sums }.add(simd),
+                            1 => Outer::<1> { repeats, grid, runs, source, vectors, sums }.add(simd),
+                            _ => Outer::<2> { repeats, grid, runs, source, vectors, sums }.add(simd),
                         }
                     }
                 }

@@ -1,7 +1,7 @@
 use super::transforms::{Square, gradient_tile, input_tile, output_tile};
 use super::weights::WeightLayout;
 use crate::cpu::conv::Halo;
-use crate::cpu::conv::product::{Grid, Outer, Pitch, Product, Run};
+use crate::cpu::conv::product::{Grid, Outer, Pitch, Product, Repeat, Run};
 use crate::cpu::simd::{Kernel, LANES, Simd, round_up};
 
 /// Positions of a transformed tile.
@@ -119,19 +119,22 @@ fn multiply<S: Simd>(
 ) {
     let runs = &[Run { offset: 0, length: layout.sources }];
     let grid = row_of_tiles(count, transformed.channels, products.channels);
-    for position in 0..POSITIONS {
-        let source = v[position * transformed.position_len()..].as_ptr();
-        let m = &mut m[position * products.position_len()..][..products.position_len()];
-        let weights = &weights[position * layout.position_len()..][..layout.position_len()];
-        for (vector, width) in layout.panels() {
-            let weights = weights[layout.panel(vector)..].as_ptr();
-            let target = m[vector * LANES..].as_mut_ptr();
-            // SAFETY: `count` tiles are inside both layouts, whose lengths were taken from the buffers.
-            unsafe {
-                match width {
-                    1 => Product::<1> { grid, runs, source, weights, target }.write(simd),
-                    _ => Product::<2> { grid, runs, source, weights, target }.write(simd),
-                }
+    let positions = Repeat {
+        count: POSITIONS,
+        source: transformed.position_len(),
+        weights: layout.position_len(),
+        target: products.position_len(),
+    };
+    assert!(v.len() >= transformed.len() && m.len() >= products.len() && weights.len() >= layout.len());
+    for group in layout.panel_groups() {
+        let repeats = [positions, layout.repeat(&group)];
+        let (source, weights) = (v.as_ptr(), weights[layout.panel(group.first)..].as_ptr());
+        let target = m[group.first * LANES..].as_mut_ptr();
+        // SAFETY: asserted for all positions and panels.
+        unsafe {
+            match group.width {
+                1 => Product::<1> { repeats, grid, runs, source, weights, target }.write(simd),
+                _ => Product::<2> { repeats, grid, runs, source, weights, target }.write(simd),
             }
         }
     }
@@ -281,19 +284,22 @@ impl Kernel for Accumulate<'_> {
                 gradient: true,
             });
             let grid = row_of_tiles(count, inputs.channels, gradients.channels);
-            for position in 0..POSITIONS {
-                let source = v[position * inputs.position_len()..].as_ptr();
-                let vectors = &d[position * gradients.position_len()..];
-                let sums = &mut self.sums[position * weights.position_len()..][..weights.position_len()];
-                for (vector, width) in weights.panels() {
-                    let vectors = vectors[vector * LANES..].as_ptr();
-                    let sums = sums[weights.panel(vector)..].as_mut_ptr();
-                    // SAFETY: `count` tiles are inside both layouts, and the sums have the layout of the weights.
-                    unsafe {
-                        match width {
-                            1 => Outer::<1> { grid, runs, source, vectors, sums }.add(simd),
-                            _ => Outer::<2> { grid, runs, source, vectors, sums }.add(simd),
-                        }
+            let positions = Repeat {
+                count: POSITIONS,
+                source: inputs.position_len(),
+                weights: weights.position_len(),
+                target: gradients.position_len(),
+            };
+            assert!(self.sums.len() >= weights.len());
+            for group in weights.panel_groups() {
+                let repeats = [positions, weights.repeat(&group)];
+                let (source, vectors) = (v.as_ptr(), d[group.first * LANES..].as_ptr());
+                let sums = self.sums[weights.panel(group.first)..].as_mut_ptr();
+                // SAFETY: the lengths of all three were asserted or are those of the layouts.
+                unsafe {
+                    match group.width {
+                        1 => Outer::<1> { repeats, grid, runs, source, vectors, sums }.add(simd),
+                        _ => Outer::<2> { repeats, grid, runs, source, vectors, sums }.add(simd),
                     }
                 }
             }
