@@ -6,10 +6,13 @@ use balpoe_core::tensor::TracedScalar;
 use balpoe_core::tensor::dfdx::prelude::*;
 use balpoe_net::LogitAdjustedCrossEntropy;
 
-/// Mean over experts of the cross-entropy between soft targets and the softmax of `z_e + adjustments[e]`.
+/// Cross-entropy between soft targets and the softmax of `z_e + adjustments[e]`, averaged over the batch, and averaged or summed
+/// over experts.
 pub(super) struct LogitAdjusted {
     /// Added to the logits, `[experts][classes]`.
     adjustments: Vec<Vec<f32>>,
+    /// Whether experts are summed.
+    summed: bool,
 }
 
 impl LogitAdjusted {
@@ -25,7 +28,12 @@ impl LogitAdjusted {
             };
             prior.iter().enumerate().map(adjust).collect::<Result<Vec<f32>, _>>()
         };
-        Ok(Self { adjustments: tau.iter().map(adjustment).collect::<Result<_, _>>()? })
+        Ok(Self { adjustments: tau.iter().map(adjustment).collect::<Result<_, _>>()?, summed: false })
+    }
+
+    /// Given adjustments, `[experts][classes]`, and the sum over experts.
+    pub(super) fn summed(adjustments: Vec<Vec<f32>>) -> Self {
+        Self { adjustments, summed: true }
     }
 }
 
@@ -38,7 +46,6 @@ fn no_images(class: usize) -> ConfigError {
 
 impl TrainingLoss for LogitAdjusted {
     fn loss(&self, input: LossInput<'_>) -> Result<TracedScalar, ComponentError> {
-        let mut total = input.device.zeros().retaped::<OwnedTape<f32, Cpu>>();
         let experts = self.adjustments.len();
         if input.experts.len() != experts {
             return Err(ComponentError::new(format!(
@@ -46,17 +53,19 @@ impl TrainingLoss for LogitAdjusted {
                 input.experts.len()
             )));
         }
+        let share = if self.summed { 1 } else { experts };
+        let mut total: TracedScalar = input.device.zeros().retaped();
         for (expert, adjustment) in input.experts.into_iter().zip(&self.adjustments) {
             let shape = *expert.logits.shape();
             let adjustment = input.device.tensor_from_vec(adjustment.clone(), (shape.1,));
             let adjusted = expert.logits + adjustment.broadcast_like::<_, Axis<0>>(&shape);
             let likelihood = adjusted.log_softmax::<Axis<1>>() * input.target.clone();
-            total = total - likelihood.sum::<Rank0, _>() / (shape.0 * experts) as f32;
+            total = total - likelihood.sum::<Rank0, _>() / (shape.0 * share) as f32;
         }
         Ok(total)
     }
 
     fn lower(&self) -> Option<LogitAdjustedCrossEntropy> {
-        Some(LogitAdjustedCrossEntropy { adjustments: self.adjustments.clone() })
+        (!self.summed).then(|| LogitAdjustedCrossEntropy { adjustments: self.adjustments.clone() })
     }
 }

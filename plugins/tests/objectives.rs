@@ -4,7 +4,10 @@ use balpoe_core::components::{ExpertHead, ExpertOutput, LossInput, Objective, Ta
 use balpoe_core::tensor::dfdx::prelude::*;
 use balpoe_core::tensor::{Device, Matrix};
 use balpoe_plugins::heads::Cosine;
-use balpoe_plugins::objectives::{BalancedExperts, BalancedSoftmax, CrossEntropy, LogitAdjustment, Tau};
+use balpoe_plugins::objectives::{
+    BalancedExperts, BalancedSoftmax, ClassBalanced, CrossEntropy, Focal, Ldam, LogitAdjustment, Ride, Sade,
+    Tau,
+};
 use serde_json::Value;
 
 const GOLDEN: &str = include_str!("../../tests/golden/objectives.json");
@@ -91,11 +94,9 @@ fn values_and_gradients_are_those_of_pytorch() {
     }
 }
 
-/// Computed with the reference implementation: class counts (100, 10, 1), three experts.
-#[test]
-fn totals_are_those_of_the_reference() {
-    let device = Device::default();
-    let logits: Vec<Matrix> = (0..3)
+/// Three experts, two images, three classes: z[e][b][c] = 0.5 (e + 1) c (1 - 2 b) + 0.1 b c^2.
+fn reference_logits(device: &Device) -> Vec<Matrix> {
+    (0..3)
         .map(|e| {
             let z = |b: usize, c: usize| {
                 0.5 * (e + 1) as f32 * c as f32 * (1.0 - 2.0 * b as f32) + 0.1 * (b * c * c) as f32
@@ -103,7 +104,14 @@ fn totals_are_those_of_the_reference() {
             let values = (0..2).flat_map(|b| (0..3).map(move |c| z(b, c))).collect::<Vec<f32>>();
             device.tensor_from_vec(values, (2, 3))
         })
-        .collect();
+        .collect()
+}
+
+/// Computed with the reference implementation: class counts (100, 10, 1), three experts.
+#[test]
+fn totals_are_those_of_the_reference() {
+    let device = Device::default();
+    let logits = reference_logits(&device);
     let hard = Targets::hard(vec![0, 2]);
     let mixed = Targets { second: vec![1, 0], lambda: vec![0.3; 2], ..hard.clone() };
     for (tau, targets, total) in [
@@ -115,6 +123,29 @@ fn totals_are_those_of_the_reference() {
         let objective = BalancedExperts { tau: Tau::List(tau.to_vec()), ..BalancedExperts::default() };
         let (loss, _) = evaluate(&objective, &logits, targets, &[100, 10, 1], &device);
         assert!((f64::from(loss) - total).abs() < 1e-6, "{loss} {total}");
+    }
+}
+
+/// Computed with the reference implementation: class counts (100, 10, 1).
+#[test]
+fn other_losses_are_those_of_the_reference() {
+    let device = Device::default();
+    let two: Matrix = device.tensor_from_vec(vec![1.0, 2.0, 3.0, 0.5, -1.0, 0.25], (2, 3));
+    let three = reference_logits(&device);
+    let cases: [(&dyn Objective, &[Matrix], f64); 6] = [
+        (&CrossEntropy {}, std::slice::from_ref(&two), 1.675_859_075_4),
+        (&Focal { gamma: 2.0 }, std::slice::from_ref(&two), 1.173_016_414_9),
+        (&ClassBalanced::default(), std::slice::from_ref(&two), 0.958_673_4),
+        (&Ldam::default(), std::slice::from_ref(&two), 11.254_476_5),
+        (&Ride::default(), &three, 36.025_276_6),
+        (&Sade::default(), &three, 13.020_761_5),
+    ];
+    for (objective, logits, expected) in cases {
+        let (loss, _) = evaluate(objective, logits, &Targets::hard(vec![0, 2]), &[100, 10, 1], &device);
+        assert!(
+            (f64::from(loss) - expected).abs() < 1e-6 * expected.max(1.0),
+            "{objective:?}: {loss} {expected}"
+        );
     }
 }
 
