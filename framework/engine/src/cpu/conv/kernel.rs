@@ -1,5 +1,6 @@
 use super::{
     direct::Direct,
+    grouped::Grouped,
     shape::{ConvShape, Halo},
     winograd::Winograd,
 };
@@ -53,6 +54,8 @@ impl ConvKernel {
     pub(crate) fn choose(shape: ConvShape, dispatch: Dispatch, winograd: bool) -> Self {
         let algorithm: Box<dyn Algorithm> = if winograd && Winograd::suits(&shape) {
             Box::new(Winograd::new(&shape, dispatch))
+        } else if Grouped::suits(&shape) {
+            Box::new(Grouped::new(&shape, dispatch))
         } else {
             Box::new(Direct::new(&shape, dispatch))
         };

@@ -10,6 +10,8 @@
 )]
 
 mod direct;
+mod geometry;
+mod grouped;
 mod kernel;
 mod product;
 mod shape;

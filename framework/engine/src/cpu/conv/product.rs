@@ -17,6 +17,14 @@ pub(super) struct Pitch {
     pub(super) image: usize,
 }
 
+impl Pitch {
+    /// Where a pixel lies.
+    #[inline(always)]
+    pub(super) fn place(self, image: usize, row: usize, column: usize) -> usize {
+        image * self.image + row * self.row + column * self.pixel
+    }
+}
+
 /// Pixels of a product's two operands that lie on a grid.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Grid {
@@ -157,11 +165,12 @@ impl<const W: usize> Product<'_, W> {
                 while column < grid.columns {
                     // The last block overlaps the one before it instead of being short.
                     column = column.min(grid.columns - P);
-                    let place = |pitch: Pitch| image * pitch.image + row * pitch.row + column * pitch.pixel;
                     // SAFETY: P pixels from here on are inside the grid.
                     unsafe {
-                        let (source, target) =
-                            (source.add(place(grid.source)), target.add(place(grid.target)));
+                        let (source, target) = (
+                            source.add(grid.source.place(image, row, column)),
+                            target.add(grid.target.place(image, row, column)),
+                        );
                         self.block::<S, P>(simd, source, weights, target);
                     }
                     column += P;
@@ -309,8 +318,8 @@ impl<const W: usize> Outer<'_, W> {
             }
             for image in 0..grid.images {
                 for row in 0..grid.rows {
-                    let mut source = source.add(image * grid.source.image + row * grid.source.row);
-                    let mut vectors = vectors.add(image * grid.target.image + row * grid.target.row);
+                    let mut source = source.add(grid.source.place(image, row, 0));
+                    let mut vectors = vectors.add(grid.target.place(image, row, 0));
                     for _ in 0..grid.columns {
                         let mut factors = [simd.zero(); W];
                         for (vector, factor) in factors.iter_mut().enumerate() {

@@ -185,6 +185,19 @@ proptest! {
     }
 
     #[test]
+    fn any_narrow_grouped_convolution_is_right(
+        extent in [1_usize..6, 1_usize..18],
+        (log_width, groups) in (0_u32..4, 2_usize..20),
+        kernel in [1_usize..4, 1_usize..4],
+        stride in [1_usize..3, 1_usize..3],
+        images in 1_usize..3,
+    ) {
+        let channels = 2_usize.pow(log_width) * groups;
+        let input = [extent[0], extent[1], channels];
+        check(&shape(input, channels, kernel, stride, [1; 2], groups), images, false, DIRECT);
+    }
+
+    #[test]
     fn any_winograd_convolution_is_right(
         extent in [1_usize..14, 1_usize..18],
         channels in [8_usize..50, 8_usize..50],

@@ -1,4 +1,4 @@
-use super::vector::{Kernel, LANES, Simd, Vector};
+use super::vector::{Kernel, LANES, Simd, Vector, members};
 use std::arch::x86_64::*;
 use std::ops::{Add, Mul, Sub};
 
@@ -38,6 +38,7 @@ pub(super) unsafe fn sum_of_eight(eight: __m256) -> f32 {
 
 impl Simd for Avx2 {
     type Vector = Avx2Vector;
+    type Permutation = __m256i;
     const REGISTERS: usize = 8;
 
     #[inline(always)]
@@ -57,6 +58,24 @@ impl Simd for Avx2 {
     fn load(self, lanes: &[f32; LANES]) -> Avx2Vector {
         // SAFETY: the array has sixteen values.
         unsafe { self.load_from(lanes.as_ptr()) }
+    }
+
+    #[inline(always)]
+    fn member_of_group(self, size: usize, member: usize) -> __m256i {
+        let lanes = members(size, member);
+        // SAFETY: `self` proves the instruction set; the array has sixteen values, and both halves are alike.
+        unsafe { _mm256_loadu_si256(lanes.as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    fn permute(self, vector: Avx2Vector, permutation: __m256i) -> Avx2Vector {
+        // SAFETY: `self` proves the instruction set.
+        unsafe {
+            Avx2Vector(
+                _mm256_permutevar8x32_ps(vector.0, permutation),
+                _mm256_permutevar8x32_ps(vector.1, permutation),
+            )
+        }
     }
 
     #[inline(always)]

@@ -1,4 +1,4 @@
-use super::vector::{Kernel, LANES, Simd, Vector};
+use super::vector::{Kernel, LANES, Simd, Vector, members};
 use std::arch::x86_64::*;
 use std::ops::{Add, Mul, Sub};
 
@@ -30,6 +30,7 @@ fn enter<K: Kernel>(simd: Avx512, kernel: K) -> K::Output {
 
 impl Simd for Avx512 {
     type Vector = Avx512Vector;
+    type Permutation = __m512i;
     const REGISTERS: usize = 32;
 
     #[inline(always)]
@@ -48,6 +49,19 @@ impl Simd for Avx512 {
     fn load(self, lanes: &[f32; LANES]) -> Avx512Vector {
         // SAFETY: `self` proves the instruction set; the array has sixteen values.
         Avx512Vector(unsafe { _mm512_loadu_ps(lanes.as_ptr()) })
+    }
+
+    #[inline(always)]
+    fn member_of_group(self, size: usize, member: usize) -> __m512i {
+        let lanes = members(size, member);
+        // SAFETY: `self` proves the instruction set; the array has sixteen values.
+        unsafe { _mm512_loadu_si512(lanes.as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    fn permute(self, vector: Avx512Vector, permutation: __m512i) -> Avx512Vector {
+        // SAFETY: `self` proves the instruction set.
+        Avx512Vector(unsafe { _mm512_permutexvar_ps(permutation, vector.0) })
     }
 
     #[inline(always)]

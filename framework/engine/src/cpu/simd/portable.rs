@@ -1,4 +1,4 @@
-use super::vector::{Kernel, LANES, Simd, Vector};
+use super::vector::{Kernel, LANES, Simd, Vector, members};
 use std::array::from_fn;
 use std::ops::{Add, Mul, Sub};
 
@@ -13,6 +13,7 @@ pub(crate) struct PortableVector([f32; LANES]);
 
 impl Simd for Portable {
     type Vector = PortableVector;
+    type Permutation = [i32; LANES];
     const REGISTERS: usize = 4;
 
     #[inline(always)]
@@ -28,6 +29,16 @@ impl Simd for Portable {
     #[inline(always)]
     fn load(self, lanes: &[f32; LANES]) -> PortableVector {
         PortableVector(*lanes)
+    }
+
+    #[inline(always)]
+    fn member_of_group(self, size: usize, member: usize) -> [i32; LANES] {
+        members(size, member)
+    }
+
+    #[inline(always)]
+    fn permute(self, vector: PortableVector, permutation: [i32; LANES]) -> PortableVector {
+        PortableVector(permutation.map(|lane| vector.0[lane as usize % LANES]))
     }
 
     #[inline(always)]

@@ -18,6 +18,9 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// Sixteen lanes.
     type Vector: Vector;
 
+    /// For every lane, which lane of the same half another vector's value comes from.
+    type Permutation: Copy;
+
     /// How many [`Simd::Vector`]s the registers hold; kernels choose their blocking by it.
     const REGISTERS: usize;
 
@@ -35,6 +38,12 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// # Safety
     /// Sixteen values must be readable at `source`.
     unsafe fn load_from(self, source: *const f32) -> Self::Vector;
+
+    /// For every lane, the lane that is number `member` of its group of `size` neighbours; sizes 1, 2, 4 and 8.
+    fn member_of_group(self, size: usize, member: usize) -> Self::Permutation;
+
+    /// The lanes of a vector in another order.
+    fn permute(self, vector: Self::Vector, permutation: Self::Permutation) -> Self::Vector;
 
     /// Zero in all lanes.
     #[inline(always)]
@@ -83,6 +92,17 @@ pub(crate) trait Vector: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Ou
 
     /// The sum of the lanes, halves added to halves: the same order on every instruction set.
     fn sum(self) -> f32;
+}
+
+/// The lanes that [`Simd::member_of_group`] names.
+pub(super) const fn members(size: usize, member: usize) -> [i32; LANES] {
+    let mut lanes = [0; LANES];
+    let mut lane = 0;
+    while lane < LANES {
+        lanes[lane] = (lane / size * size + member) as i32;
+        lane += 1;
+    }
+    lanes
 }
 
 /// Code that is compiled once for each instruction set.
@@ -153,7 +173,13 @@ mod tests {
             for (lane, value) in ramp.iter_mut().enumerate() {
                 *value = 1.0 / (1 + lane) as f32;
             }
-            (stored, simd.load(&ramp).sum())
+            let sum = simd.load(&ramp).sum();
+            for (size, member) in [(1, 0), (2, 1), (4, 2), (8, 5)] {
+                let mut lanes = [0.0; LANES];
+                simd.permute(simd.load(&ramp), simd.member_of_group(size, member)).store(&mut lanes);
+                assert_eq!(lanes, members(size, member).map(|lane| ramp[lane as usize]), "groups of {size}");
+            }
+            (stored, sum)
         }
     }
 

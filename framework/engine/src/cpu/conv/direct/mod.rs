@@ -1,7 +1,7 @@
 //! Direct convolution: any kernel, stride, padding and grouping, sums in registers.
 
 mod algorithm;
-mod geometry;
+
 mod panels;
 mod passes;
 

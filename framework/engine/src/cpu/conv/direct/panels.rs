@@ -1,4 +1,4 @@
-use super::geometry::Pass;
+use crate::cpu::conv::geometry::Pass;
 use crate::cpu::conv::product::Run;
 use crate::cpu::conv::{ConvShape, Halo};
 use crate::cpu::simd::LANES;
@@ -68,7 +68,7 @@ impl Panels {
         }
         let mut runs: Vec<Run> = Vec::new();
         for tap in &pass.taps {
-            let offset = tap.source[0] * source.row_len() + tap.source[1] * source.channels;
+            let offset = Pass::offset(tap, source);
             match runs.last_mut() {
                 Some(run) if run.offset + run.length == offset => run.length += depth,
                 _ => runs.push(Run { offset, length: depth }),

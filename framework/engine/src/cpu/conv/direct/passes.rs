@@ -1,5 +1,6 @@
-use super::{geometry::Pass, panels::Panels};
+use super::panels::Panels;
 use crate::cpu::conv::Halo;
+use crate::cpu::conv::geometry::Pass;
 use crate::cpu::conv::product::{Grid, Outer, Pitch, Product, Repeat};
 use crate::cpu::simd::{Kernel, Simd};
 
@@ -16,34 +17,13 @@ pub(super) struct Correlate<'a> {
     pub(super) target_extent: [usize; 3],
 }
 
-fn source_pitch(pass: &Pass, layout: &Halo) -> Pitch {
-    Pitch {
-        pixel: pass.source_step[1] * layout.channels,
-        row: pass.source_step[0] * layout.row_len(),
-        image: layout.image_len(),
-    }
-}
-
 impl Kernel for Correlate<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let [_, width, channels] = self.target_extent;
-        let pass = self.pass;
-        let grid = Grid {
-            images: self.images,
-            rows: pass.count[0],
-            columns: pass.count[1],
-            source: source_pitch(pass, self.source_layout),
-            target: Pitch {
-                pixel: pass.step[1] * channels,
-                row: pass.step[0] * width * channels,
-                image: self.target_extent.iter().product(),
-            },
-        }
-        .joined();
-        let first = (pass.first[0] * width + pass.first[1]) * channels;
+        let (grid, first) = self.pass.onto(self.images, self.source_layout, self.target_extent);
+        let grid = grid.joined();
         let (repeats, runs) = ([Repeat::ONCE; 2], &self.panels.runs);
         for panel in &self.panels.list {
             let source = self.source[panel.channel..].as_ptr();
@@ -84,7 +64,7 @@ impl Kernel for Accumulate<'_> {
         const MOST_SUMS: usize = 128 * 1024;
         let pass = self.pass;
         let [all_rows, columns] = pass.count;
-        let source_pitch = source_pitch(pass, self.source_layout);
+        let source_pitch = pass.source_pitch(self.source_layout);
         let (images, rows) = if self.panels.packed_len > MOST_SUMS {
             (self.images, all_rows)
         } else {

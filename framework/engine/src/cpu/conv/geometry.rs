@@ -1,4 +1,5 @@
-use crate::cpu::conv::{ConvShape, Halo};
+use super::product::{Grid, Pitch};
+use super::{ConvShape, Halo};
 use crate::cpu::simd::{LANES, round_up};
 
 /// One kernel position of a pass: which weight it is, and where its operand lies from the pixel's base.
@@ -45,6 +46,37 @@ impl Pass {
             source_step: [rows.source_step, columns.source_step],
             taps,
         }
+    }
+
+    /// Source values between the operands of neighbouring target pixels.
+    pub(super) fn source_pitch(&self, source: &Halo) -> Pitch {
+        Pitch {
+            pixel: self.source_step[1] * source.channels,
+            row: self.source_step[0] * source.row_len(),
+            image: source.image_len(),
+        }
+    }
+
+    /// The pass over dense target images of these rows, columns and channels, and where its first pixel lies.
+    pub(super) fn onto(
+        &self,
+        images: usize,
+        source: &Halo,
+        [height, width, channels]: [usize; 3],
+    ) -> (Grid, usize) {
+        let target = Pitch {
+            pixel: self.step[1] * channels,
+            row: self.step[0] * width * channels,
+            image: height * width * channels,
+        };
+        let [rows, columns] = self.count;
+        let grid = Grid { images, rows, columns, source: self.source_pitch(source), target };
+        (grid, (self.first[0] * width + self.first[1]) * channels)
+    }
+
+    /// Where a tap's operand lies from a target pixel's base.
+    pub(super) fn offset(tap: &Tap, source: &Halo) -> usize {
+        tap.source[0] * source.row_len() + tap.source[1] * source.channels
     }
 
     /// The one pass of a forward convolution.
