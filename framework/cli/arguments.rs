@@ -80,14 +80,14 @@ impl ExperimentArguments {
 #[derive(Debug, Args)]
 pub(crate) struct DataRoot {
     /// Folder of the data sets
-    #[arg(long = "data", value_name = "DIR", env = "BALPOE_DATA", default_value = "data")]
+    #[arg(id = "data", long, value_name = "DIR", env = "BALPOE_DATA", default_value = "data")]
     pub(crate) root: PathBuf,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct StoreRoot {
     /// Folder of the run store
-    #[arg(long = "out", value_name = "DIR", default_value = "runs")]
+    #[arg(id = "out", long, value_name = "DIR", default_value = "runs")]
     pub(crate) root: PathBuf,
 }
 
