@@ -47,19 +47,15 @@ type Method = (&'static str, fn(&Sample, u64) -> Interval);
 const METHODS: [Method; 4] = [
     ("t", |sample, _| sample.t_interval(Level::P95).expect("more than one value")),
     ("percentile", |sample, seed| {
-        sample.bootstrap(mean, Resampling::new(1_000, seed)).percentile(Level::P95)
+        sample.bootstrap(Sample::mean, Resampling::new(1_000, seed)).percentile(Level::P95)
     }),
-    ("BCa", |sample, seed| sample.bootstrap(mean, Resampling::new(1_000, seed)).bca(Level::P95)),
+    ("BCa", |sample, seed| sample.bootstrap(Sample::mean, Resampling::new(1_000, seed)).bca(Level::P95)),
     ("over images", |sample, seed| {
         let one_class = vec![0; sample.n()];
         let scores = ImageScores::new(&[sample.values().to_vec()], &one_class).expect("finite scores");
         scores.image_bootstrap(Averaging::Images, Resampling::new(1_000, seed)).percentile(Level::P95)
     }),
 ];
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
-}
 
 /// The share of `experiments` with `n` values each in which the interval holds the true mean.
 fn coverage(method: Method, population: Population, n: usize, experiments: u64) -> f64 {

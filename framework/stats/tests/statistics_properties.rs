@@ -22,15 +22,14 @@ fn population_variance(values: &[f64]) -> f64 {
 #[test]
 fn resampling_follows_its_seed() {
     let values = sample(&(0..20).map(noise).collect::<Vec<_>>());
-    let median = |values: &[f64]| sample(values).interquartile_mean();
-    let of_seed = |seed| values.bootstrap(median, Resampling::new(500, seed));
+    let of_seed = |seed| values.bootstrap(Sample::interquartile_mean, Resampling::new(500, seed));
     assert_eq!(of_seed(3), of_seed(3));
     assert_ne!(of_seed(3), of_seed(4));
 }
 
 #[test]
 fn bca_of_all_equal_values_is_that_value() {
-    let bootstrap = sample(&[2.0; 5]).bootstrap(|values| values[0], Resampling::default());
+    let bootstrap = sample(&[2.0; 5]).bootstrap(Sample::mean, Resampling::default());
     let interval = bootstrap.bca(Level::P95);
     assert_eq!((interval.low, interval.high, bootstrap.bias()), (2.0, 2.0, 0.0));
 }
@@ -39,8 +38,7 @@ fn bca_of_all_equal_values_is_that_value() {
 fn bootstrap_p_agrees_with_whether_the_percentile_interval_holds_zero() {
     for shift in [-0.6, -0.3, -0.1, 0.0, 0.1, 0.3, 0.6] {
         let values: Vec<f64> = (0..30).map(|i| noise(i) + shift).collect();
-        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-        let bootstrap = sample(&values).bootstrap(mean, Resampling::new(1_999, 5));
+        let bootstrap = sample(&values).bootstrap(Sample::mean, Resampling::new(1_999, 5));
         let (p, interval) = (bootstrap.sign_p(), bootstrap.percentile(Level::P95));
         assert!(p >= 2.0 / 2_000.0);
         assert_eq!(p <= 0.05, !interval.contains(0.0), "p = {p}, {interval:?}");

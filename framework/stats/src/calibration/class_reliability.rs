@@ -7,16 +7,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::binning::{Binning, equal_width_bin};
+use super::binning::Binning;
 use super::error::{EvaluationError, check_length};
 use super::evaluation::Evaluation;
 use super::groups::{Groups, PerGroup, mean_of_present};
-use super::predictions::{Predictions, ScoreKind};
-use super::reliability::{BinSums, Point, Reliability, finish_equal_width};
-use super::softmax::exp;
+use super::predictions::Predictions;
+use super::reliability::Reliability;
+use super::{class_equal_mass, class_equal_width};
 
 /// The reliability of every class's probability, over all rows whatever their prediction.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ClassReliability {
     classes: Vec<Reliability>,
 }
@@ -52,8 +52,12 @@ impl Evaluation<'_> {
             return Err(EvaluationError::Setting { what: "the threshold", expected, found: threshold });
         }
         let classes = match binning {
-            Binning::EqualWidth(bins) => equal_width(self, predictions, bins.get(), threshold)?,
-            Binning::EqualMass(bins) => equal_mass(self, predictions, bins.get(), threshold)?,
+            Binning::EqualWidth(bins) => {
+                class_equal_width::reliabilities(self, predictions, bins.get(), threshold)?
+            }
+            Binning::EqualMass(bins) => {
+                class_equal_mass::reliabilities(self, predictions, bins.get(), threshold)?
+            }
         };
         Ok(ClassReliability { classes })
     }
@@ -96,145 +100,5 @@ impl ClassErrors {
     pub fn by_group(&self, groups: &Groups) -> Result<PerGroup<Option<f64>>, EvaluationError> {
         check_length("shot groups", "class", self.0.len(), groups.as_slice().len())?;
         Ok(groups.means(&self.0))
-    }
-}
-
-/// Reads every chosen row once.
-///
-/// Without a threshold nearly all probabilities fall into the first bin. Its sums are those of all rows less those of the other
-/// bins, so that only the few probabilities beyond the first edge are looked at one by one.
-fn equal_width(
-    evaluation: &Evaluation<'_>,
-    predictions: &Predictions<'_>,
-    bins: usize,
-    threshold: f64,
-) -> Result<Vec<Reliability>, EvaluationError> {
-    let classes = predictions.classes();
-    let mut sums = vec![BinSums::default(); classes * bins];
-    let mut confidence = vec![0.0_f64; classes];
-    let mut hits = vec![0.0_f64; classes];
-    let (mut weights, mut squared_weights) = (0.0, 0.0);
-    let cut = if threshold > 0.0 { threshold } else { 1.0 / bins as f64 };
-    let mut probabilities = vec![0.0_f32; classes];
-    for (row, _, weight) in evaluation.rows() {
-        predictions.read_probabilities(row, &mut probabilities)?;
-        let label = predictions.labels()[row] as usize;
-        weights += weight;
-        squared_weights += weight * weight;
-        hits[label] += weight;
-        for (sum, &probability) in confidence.iter_mut().zip(&probabilities) {
-            *sum += weight * f64::from(probability);
-        }
-        for_each_at_least(&probabilities, cut, |class, confidence| {
-            let bin = equal_width_bin(confidence, bins);
-            sums[class * bins + bin].add(Point { confidence, hit: class == label, weight });
-        });
-    }
-    if threshold == 0.0 {
-        for (class, sums) in sums.chunks_mut(bins).enumerate() {
-            let (first, others) = sums.split_at_mut(1);
-            let other = |part: fn(&BinSums) -> f64| others.iter().map(part).sum::<f64>();
-            first[0] = BinSums {
-                weight: weights - other(|bin| bin.weight),
-                squared_weight: squared_weights - other(|bin| bin.squared_weight),
-                confidence: confidence[class] - other(|bin| bin.confidence),
-                hits: hits[class] - other(|bin| bin.hits),
-            };
-            // What the differences leave of an empty bin is rounding.
-            if first[0].weight <= 1e-9 * weights {
-                first[0] = BinSums::default();
-            }
-        }
-    }
-    Ok(sums.chunks(bins).map(|sums| Reliability::of_bins(finish_equal_width(sums))).collect())
-}
-
-/// Sorts one class after another.
-fn equal_mass(
-    evaluation: &Evaluation<'_>,
-    predictions: &Predictions<'_>,
-    bins: usize,
-    threshold: f64,
-) -> Result<Vec<Reliability>, EvaluationError> {
-    /// Classes that are gathered together: a few cache lines of every row.
-    const STRIP: usize = 64;
-    let rows: Vec<(usize, f64)> = evaluation.rows().map(|(row, _, weight)| (row, weight)).collect();
-    let scales =
-        rows.iter().map(|&(row, _)| Scale::of_row(predictions, row)).collect::<Result<Vec<_>, _>>()?;
-    let mut columns = vec![0.0_f32; STRIP * rows.len()];
-    let mut reliabilities = Vec::with_capacity(predictions.classes());
-    for first in (0..predictions.classes()).step_by(STRIP) {
-        let strip = STRIP.min(predictions.classes() - first);
-        for (entry, (&(row, _), scale)) in rows.iter().zip(&scales).enumerate() {
-            for (k, &score) in predictions.row(row)[first..first + strip].iter().enumerate() {
-                columns[k * rows.len() + entry] = scale.probability(score);
-            }
-        }
-        for (k, column) in columns.chunks(rows.len()).take(strip).enumerate() {
-            // Probabilities are not negative, so their bits sort as they do.
-            let mut order: Vec<u64> = (0..)
-                .zip(column)
-                .filter(|(_, probability)| f64::from(**probability) >= threshold)
-                .map(|(entry, probability): (u64, &f32)| u64::from(probability.to_bits()) << 32 | entry)
-                .collect();
-            order.sort_unstable();
-            let points: Vec<Point> = order
-                .iter()
-                .map(|key| {
-                    let (row, weight) = rows[(key & 0xffff_ffff) as usize];
-                    let hit = predictions.labels()[row] as usize == first + k;
-                    Point { confidence: f64::from(f32::from_bits((key >> 32) as u32)), hit, weight }
-                })
-                .collect();
-            reliabilities.push(Reliability::of_ascending_points(&points, bins));
-        }
-    }
-    Ok(reliabilities)
-}
-
-/// What turns the scores of one row into probabilities.
-#[derive(Debug, Clone, Copy)]
-enum Scale {
-    Logits { max: f32, confidence: f32 },
-    Probabilities,
-}
-
-impl Scale {
-    fn of_row(predictions: &Predictions<'_>, row: usize) -> Result<Self, EvaluationError> {
-        let sums = predictions.row_sums(row)?;
-        Ok(match predictions.kind() {
-            ScoreKind::Logits => Self::Logits {
-                max: predictions.row(row)[sums.argmax],
-                confidence: sums.log_confidence.exp() as f32,
-            },
-            ScoreKind::Probabilities => Self::Probabilities,
-        })
-    }
-
-    fn probability(self, score: f32) -> f32 {
-        match self {
-            Self::Logits { max, confidence } => exp(score - max) * confidence,
-            // Minus zero would sort as the largest number.
-            Self::Probabilities => score.abs(),
-        }
-    }
-}
-
-/// Calls `visit` with position and value of everything that is at least `cut`.
-fn for_each_at_least(values: &[f32], cut: f64, mut visit: impl FnMut(usize, f64)) {
-    const BLOCK: usize = 32;
-    // Rounding down lets nothing slip through the coarse look at a whole block.
-    let coarse = (cut as f32).next_down();
-    for (block, values) in values.chunks(BLOCK).enumerate() {
-        let largest =
-            values.iter().fold(0.0, |largest, &value| if value > largest { value } else { largest });
-        if largest >= coarse {
-            for (i, &value) in values.iter().enumerate() {
-                let value = f64::from(value);
-                if value >= cut {
-                    visit(block * BLOCK + i, value);
-                }
-            }
-        }
     }
 }

@@ -21,6 +21,8 @@ mod accuracy;
 mod binning;
 mod brier;
 mod calibration_error;
+mod class_equal_mass;
+mod class_equal_width;
 mod class_reliability;
 mod diversity;
 mod error;

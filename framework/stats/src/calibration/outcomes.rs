@@ -38,7 +38,7 @@ impl Outcome {
 /// ([`all`](Self::all), [`at`](Self::at), [`weighted`](Self::weighted)) and costs no further look at the scores.
 ///
 /// Confidences, log losses and entropies carry a relative error of a few parts in 10⁷ (exponentials in `f32`, sums in `f64`).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Outcomes {
     classes: usize,
     outcomes: Vec<Outcome>,

@@ -30,7 +30,7 @@ impl ReliabilityBin {
 }
 
 /// The bins that hold rows, ascending: the data of a reliability diagram.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Reliability {
     bins: Vec<ReliabilityBin>,
     total_weight: f64,
@@ -135,23 +135,23 @@ pub(super) fn finish_equal_width(sums: &[BinSums]) -> Vec<ReliabilityBin> {
 /// Points are ascending in confidence.
 fn equal_mass(points: &[Point], bins: usize) -> Vec<ReliabilityBin> {
     let total: f64 = points.iter().map(|point| point.weight).sum();
+    // Rounding of a sum of weights must not postpone the end of a bin.
+    let share = total / bins as f64 * (1.0 - 1e-12);
     let mut finished: Vec<ReliabilityBin> = Vec::new();
-    let (mut sums, mut cumulated, mut low) = (BinSums::default(), 0.0, 0.0);
+    let (mut sums, mut cumulated, mut shares, mut low) = (BinSums::default(), 0.0, 1.0, 0.0);
     for ties in points.chunk_by(|a, b| a.confidence == b.confidence) {
         for &point in ties {
             sums.add(point);
             cumulated += point.weight;
         }
-        // The next share of the weight that has not been reached yet closes the bin; rounding of the sum must not
-        // postpone it.
-        let reached = (cumulated / total * bins as f64 * (1.0 + 1e-12)).floor();
-        let started = ((cumulated - sums.weight) / total * bins as f64 * (1.0 + 1e-12)).floor();
-        if reached > started {
+        if cumulated >= shares * share {
             let high = ties[0].confidence;
             finished.extend(std::mem::take(&mut sums).finish(low, high));
             low = high;
+            while cumulated >= shares * share {
+                shares += 1.0;
+            }
         }
     }
-    finished.extend(sums.finish(low, points.last().map_or(1.0, |point| point.confidence)));
     finished
 }

@@ -17,7 +17,7 @@ pub struct RiskPoint {
 ///
 /// Rows of equal confidence cannot be told apart, so each of them carries the mean error of them all: the curve that
 /// answering them in random order gives on average. The order of the rows never matters.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RiskCoverage {
     points: Vec<RiskPoint>,
 }

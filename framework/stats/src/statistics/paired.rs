@@ -1,6 +1,6 @@
 //! Two samples over the same seeds.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use thiserror::Error;
 
 use super::interval::{Interval, Level};
@@ -11,7 +11,7 @@ use super::student::TTest;
 ///
 /// Every difference is `treatment - baseline`. Pairing removes what the seeds have in common, so the interval of the
 /// difference is as a rule much narrower than the two samples suggest.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Paired {
     differences: Sample,
 }

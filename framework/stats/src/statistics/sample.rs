@@ -93,6 +93,20 @@ impl Sample {
     }
 }
 
+impl Sample {
+    /// The values, to be replaced by finite ones.
+    pub(super) fn values_mut(&mut self) -> &mut [f64] {
+        &mut self.0
+    }
+
+    /// The sample without the value at `position`; `None` when it is the only one.
+    pub(super) fn without(&self, position: usize) -> Option<Self> {
+        let mut values = self.0.clone();
+        values.remove(position);
+        (!values.is_empty()).then_some(Self(values))
+    }
+}
+
 impl TryFrom<Vec<f64>> for Sample {
     type Error = SampleError;
 
