@@ -9,6 +9,7 @@ use super::kernel::{Algorithm, images_in_cache};
 use super::product::Grid;
 use super::{ConvShape, Halo};
 use crate::cpu::simd::{Dispatch, Kernel, LANES, Simd, Vector, round_up};
+use std::ops::Range;
 
 /// The algorithm for narrow groups.
 #[derive(Debug)]
@@ -224,6 +225,7 @@ impl<const G: usize> Kernel for Correlate<'_, G> {
 impl<const G: usize> Correlate<'_, G> {
     #[inline(always)]
     fn in_blocks<S: Simd, const P: usize>(self, simd: S, grid: &Grid, first: usize) {
+        let spreads = spreads::<S, G>(simd);
         let weights_len = self.operands.pass.taps.len() * G * LANES;
         for vector in 0..self.extent[2] / LANES {
             let weights = &self.weights[vector * weights_len..][..weights_len];
@@ -240,7 +242,7 @@ impl<const G: usize> Correlate<'_, G> {
                         unsafe {
                             let source = self.operands.source[source..].as_ptr();
                             let target = self.target[target..].as_mut_ptr();
-                            self.block::<S, P>(simd, grid, source, weights.as_ptr(), target);
+                            self.block::<S, P>(simd, &spreads, grid, source, weights.as_ptr(), target);
                         }
                         column += P;
                     }
@@ -253,12 +255,12 @@ impl<const G: usize> Correlate<'_, G> {
     unsafe fn block<S: Simd, const P: usize>(
         &self,
         simd: S,
+        spreads: &[S::Permutation; G],
         grid: &Grid,
         source: *const f32,
         mut weight: *const f32,
         target: *mut f32,
     ) {
-        let spreads = spreads::<S, G>(simd);
         let mut sums = [simd.zero(); P];
         // SAFETY: the caller vouches for all taps of P pixels, and for G weight vectors a tap.
         unsafe {
@@ -296,43 +298,52 @@ impl<const G: usize> Kernel for Accumulate<'_, G> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
+        /// Pixels whose operands of one vector fit the first-level cache, so that one strip of rows serves all taps.
+        const STRIP: usize = 128;
         let Self { operands, gradient, layout, sums } = self;
-        let taps = &operands.pass.taps;
+        let Pass { taps, count: [all_rows, columns], .. } = operands.pass;
+        let rows = (STRIP / columns).clamp(1, *all_rows);
         // Three taps at a time have enough independent sums for two multiply-add units, where they fit the registers.
         let together = if 3 * G <= S::REGISTERS / 2 { 3 } else { 1 };
-        for (vector, sums) in sums.chunks_exact_mut(taps.len() * G * LANES).enumerate() {
-            if vector * LANES >= layout.channels {
-                break;
-            }
-            let mut sums = sums.as_mut_ptr();
-            let mut taps = taps.as_slice();
-            while !taps.is_empty() {
-                let count = if taps.len() < together { 1 } else { together };
-                let mut sources = [0; 3];
-                for (source, tap) in sources.iter_mut().zip(&taps[..count]) {
-                    *source = vector * LANES + Pass::offset(tap, operands.layout);
-                }
-                let part = Part { operands: &operands, gradient, layout, vector, sources };
-                // SAFETY: there are G vectors of sums for each tap.
-                unsafe {
-                    match count {
-                        1 => part.add::<S, G, 1>(simd, sums),
-                        _ => part.add::<S, G, 3>(simd, sums),
+        for vector in 0..layout.channels / LANES {
+            let sums = &mut sums[vector * taps.len() * G * LANES..][..taps.len() * G * LANES];
+            for image in 0..operands.images {
+                for row in (0..*all_rows).step_by(rows) {
+                    let mut sums = sums.as_mut_ptr();
+                    let mut taps = taps.as_slice();
+                    while !taps.is_empty() {
+                        let count = if taps.len() < together { 1 } else { together };
+                        let mut sources = [0; 3];
+                        for (source, tap) in sources.iter_mut().zip(&taps[..count]) {
+                            *source = vector * LANES + Pass::offset(tap, operands.layout);
+                        }
+                        let rows = row..(row + rows).min(*all_rows);
+                        let part =
+                            Part { operands: &operands, gradient, layout, vector, image, rows, sources };
+                        // SAFETY: there are G vectors of sums for each tap.
+                        unsafe {
+                            match count {
+                                1 => part.add::<S, G, 1>(simd, sums),
+                                _ => part.add::<S, G, 3>(simd, sums),
+                            }
+                            sums = sums.add(count * G * LANES);
+                        }
+                        taps = &taps[count..];
                     }
-                    sums = sums.add(count * G * LANES);
                 }
-                taps = &taps[count..];
             }
         }
     }
 }
 
-/// Some taps of one vector of channels.
+/// Some taps of one vector of channels, over some rows.
 struct Part<'a> {
     operands: &'a Operands<'a>,
     gradient: &'a [f32],
     layout: &'a Halo,
     vector: usize,
+    image: usize,
+    rows: Range<usize>,
     /// Where each tap's operand of the first pixel lies.
     sources: [usize; 3],
 }
@@ -353,25 +364,23 @@ impl Part<'_> {
                     *sum = simd.load_from(target.add((tap * G + member) * LANES));
                 }
             }
-            for image in 0..self.operands.images {
-                for row in 0..pass.count[0] {
-                    let gradient = self.layout.offset(image, row, 0) + self.vector * LANES;
-                    let mut gradient = self.gradient[gradient..].as_ptr();
-                    let mut sources = [gradient; T];
-                    for (source, first) in sources.iter_mut().zip(self.sources) {
-                        *source = self.operands.source[first + pitch.place(image, row, 0)..].as_ptr();
-                    }
-                    for _ in 0..pass.count[1] {
-                        let factor = simd.load_from(gradient);
-                        for (source, sums) in sources.iter_mut().zip(&mut sums) {
-                            let values = simd.load_from(*source);
-                            for (sum, spread) in sums.iter_mut().zip(spreads) {
-                                *sum = simd.permute(values, spread).mul_add(factor, *sum);
-                            }
-                            *source = source.add(pitch.pixel);
+            for row in self.rows.clone() {
+                let gradient = self.layout.offset(self.image, row, 0) + self.vector * LANES;
+                let mut gradient = self.gradient[gradient..].as_ptr();
+                let mut sources = [gradient; T];
+                for (source, first) in sources.iter_mut().zip(self.sources) {
+                    *source = self.operands.source[first + pitch.place(self.image, row, 0)..].as_ptr();
+                }
+                for _ in 0..pass.count[1] {
+                    let factor = simd.load_from(gradient);
+                    for (source, sums) in sources.iter_mut().zip(&mut sums) {
+                        let values = simd.load_from(*source);
+                        for (sum, spread) in sums.iter_mut().zip(spreads) {
+                            *sum = simd.permute(values, spread).mul_add(factor, *sum);
                         }
-                        gradient = gradient.add(self.layout.channels);
+                        *source = source.add(pitch.pixel);
                     }
+                    gradient = gradient.add(self.layout.channels);
                 }
             }
             for (tap, sums) in sums.iter().enumerate() {
