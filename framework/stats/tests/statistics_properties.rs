@@ -19,6 +19,21 @@ fn population_variance(values: &[f64]) -> f64 {
     values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64
 }
 
+/// 0.3 - 0.2, 0.7 - 0.6 and 0.2 - 0.1 are three numbers in floating point and one in decimals.
+#[test]
+fn decimal_ties_are_ties() {
+    let pair = |a: &[f64], b: &[f64]| Paired::new(&sample(a), &sample(b)).unwrap();
+    let rounded = pair(&[0.3, 0.7, 0.1, 0.9], &[0.2, 0.6, 0.2, 0.5]);
+    let whole = pair(&[1.0, 1.0, -1.0, 4.0], &[0.0; 4]);
+    assert_eq!(rounded.wilcoxon().unwrap(), whole.wilcoxon().unwrap());
+    let resampling = Resampling::default();
+    assert_eq!(rounded.sign_flip_test(resampling).p, whole.sign_flip_test(resampling).p);
+    let equal = pair(&[50.3, 50.7, 50.2], &[50.2, 50.6, 50.1]);
+    assert!(equal.t_test().is_none() && equal.d_z().is_none());
+    let split = sample(&[50.1, 50.2]).permutation_test(&sample(&[50.3, 50.4]), resampling);
+    assert_eq!(split.p, 2.0 / 6.0);
+}
+
 #[test]
 fn resampling_follows_its_seed() {
     let values = sample(&(0..20).map(noise).collect::<Vec<_>>());

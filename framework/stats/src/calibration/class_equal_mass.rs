@@ -25,7 +25,7 @@ pub(super) fn reliabilities(
     for first in (0..predictions.classes()).step_by(STRIP) {
         let strip = STRIP.min(predictions.classes() - first);
         for (entry, (&(row, _), scale)) in rows.iter().zip(&scales).enumerate() {
-            let mut probabilities = [0.0; STRIP];
+            let mut probabilities = [f32::NEG_INFINITY; STRIP];
             probabilities[..strip].copy_from_slice(&predictions.row(row)[first..first + strip]);
             scale.apply(&mut probabilities);
             for (column, probability) in columns.chunks_mut(rows.len()).zip(probabilities) {

@@ -80,7 +80,10 @@ impl Bootstrap {
         mean(&self.replicates) - self.estimate
     }
 
-    /// The percentile interval. With few seeds it is too narrow (see the coverage example).
+    /// The percentile interval.
+    ///
+    /// Over few seeds it is too narrow: at 95 % and n = 5 it covers the mean of a normal population in 83 % of experiments,
+    /// as does [`bca`](Self::bca), where the t interval covers it in 95 %. From n = 50 on it keeps its promise.
     pub fn percentile(&self, level: Level) -> Interval {
         let tail = level.alpha() / 2.0;
         Interval { low: quantile(&self.replicates, tail), high: quantile(&self.replicates, 1.0 - tail) }

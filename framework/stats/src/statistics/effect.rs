@@ -4,14 +4,13 @@ use statrs::function::gamma::ln_gamma;
 
 use super::paired::Paired;
 use super::sample::Sample;
-use super::student::varies;
 
 impl Paired {
     /// Cohen's `d_z`: the mean difference in units of the standard deviation of the differences.
     ///
     /// `None` for a single pair or differences that do not vary.
     pub fn d_z(&self) -> Option<f64> {
-        let sd = self.differences().sd().filter(|_| varies(self.differences()))?;
+        let sd = self.differences().sd().filter(|&sd| sd > self.rounding())?;
         Some(self.mean() / sd)
     }
 }
@@ -24,7 +23,7 @@ impl Sample {
     pub fn hedges_g(&self, other: &Self) -> Option<f64> {
         let squares = |sample: &Self| sample.sd().map_or(0.0, |sd| sd * sd * (sample.n() - 1) as f64);
         let degrees_of_freedom = (self.n() + other.n()).checked_sub(2).filter(|&df| df > 0)? as f64;
-        if !varies(self) && !varies(other) {
+        if !self.varies() && !other.varies() {
             return None;
         }
         let pooled = ((squares(self) + squares(other)) / degrees_of_freedom).sqrt();

@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use super::interval::{Interval, Level};
 use super::sample::{Sample, SampleError};
-use super::student::TTest;
+use super::student::{self, TTest};
 
 /// A treatment and a baseline measured on the same seeds, compared seed by seed.
 ///
@@ -14,6 +14,8 @@ use super::student::TTest;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Paired {
     differences: Sample,
+    /// What differences may differ by and still be equal: equal decimal fractions, subtracted, often part in the last bit.
+    rounding: f64,
 }
 
 /// Why two samples cannot be paired.
@@ -43,7 +45,8 @@ impl Paired {
         }
         let differences: Vec<f64> =
             treatment.values().iter().zip(baseline.values()).map(|(t, b)| t - b).collect();
-        Sample::new(differences).map(|differences| Self { differences }).map_err(PairedError::Difference)
+        let differences = Sample::new(differences).map_err(PairedError::Difference)?;
+        Ok(Self { differences, rounding: treatment.rounding().max(baseline.rounding()) })
     }
 
     /// The differences `treatment - baseline`, one per seed.
@@ -63,6 +66,10 @@ impl Paired {
 
     /// The paired t test, two-sided; `None` for a single pair or differences that do not vary.
     pub fn t_test(&self) -> Option<TTest> {
-        self.differences.t_test()
+        student::one_sample(&self.differences, self.rounding)
+    }
+
+    pub(super) fn rounding(&self) -> f64 {
+        self.rounding
     }
 }

@@ -39,7 +39,15 @@ impl Paired {
             });
             flipped.sum::<f64>().abs()
         });
-        PermutationTest::new(self.mean(), observed.abs(), sums, all.is_some(), smallest_sign_flip_p(n))
+        let rounding = self.rounding() * n as f64;
+        PermutationTest::new(
+            self.mean(),
+            observed.abs(),
+            rounding,
+            sums,
+            all.is_some(),
+            smallest_sign_flip_p(n),
+        )
     }
 }
 
@@ -72,20 +80,24 @@ impl Sample {
                 .collect()
         };
         let smallest = smallest_permutation_p(self.n(), other.n());
-        PermutationTest::new(self.mean() - other.mean(), observed, deviations.into_iter(), exact, smallest)
+        let rounding = self.rounding().max(other.rounding()) * pooled.len() as f64;
+        let difference = self.mean() - other.mean();
+        PermutationTest::new(difference, observed, rounding, deviations.into_iter(), exact, smallest)
     }
 }
 
 impl PermutationTest {
+    /// `rounding` is what the sum of the permuted numbers may be off by.
     fn new(
         difference: f64,
         observed: f64,
+        rounding: f64,
         permuted: impl Iterator<Item = f64>,
         exact: bool,
         smallest_exact_p: f64,
     ) -> Self {
         // Sums of the same numbers in another order differ by rounding; they are ties nevertheless.
-        let threshold = observed * (1.0 - 1e-12);
+        let threshold = observed - rounding;
         let (mut hits, mut repeats) = (0_usize, 0_usize);
         for value in permuted {
             repeats += 1;

@@ -94,6 +94,16 @@ impl Sample {
 }
 
 impl Sample {
+    /// What two differences of such values may differ by and still be equal but for rounding.
+    pub(super) fn rounding(&self) -> f64 {
+        4.0 * f64::EPSILON * self.0.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()))
+    }
+
+    /// Whether the spread is more than rounding.
+    pub(super) fn varies(&self) -> bool {
+        self.sd().is_some_and(|sd| sd > self.rounding())
+    }
+
     /// The values, to be replaced by finite ones.
     pub(super) fn values_mut(&mut self) -> &mut [f64] {
         &mut self.0

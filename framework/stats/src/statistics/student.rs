@@ -30,8 +30,7 @@ impl Sample {
     /// On paired differences this is the paired t test. `None` where it is undefined: a single value, or values that
     /// do not vary beyond rounding.
     pub fn t_test(&self) -> Option<TTest> {
-        let standard_error = self.standard_error().filter(|_| varies(self))?;
-        Some(TTest::new(self.mean() / standard_error, (self.n() - 1) as f64))
+        one_sample(self, self.rounding())
     }
 
     /// Welch's t test of equal means for two independent samples, two-sided; the difference is `self - other`.
@@ -52,21 +51,21 @@ impl Sample {
     }
 }
 
+/// The one-sample t test; `None` where the standard deviation is no more than `rounding`.
+pub(super) fn one_sample(sample: &Sample, rounding: f64) -> Option<TTest> {
+    sample.sd().filter(|&sd| sd > rounding)?;
+    Some(TTest::new(sample.mean() / sample.standard_error()?, (sample.n() - 1) as f64))
+}
+
 /// Standard error of the difference and the Welch-Satterthwaite degrees of freedom.
 fn welch(a: &Sample, b: &Sample) -> Option<(f64, f64)> {
     let (variance_a, variance_b) = (a.standard_error()?.powi(2), b.standard_error()?.powi(2));
-    if !varies(a) && !varies(b) {
+    if !a.varies() && !b.varies() {
         return None;
     }
     let variance = variance_a + variance_b;
     let spread = variance_a.powi(2) / (a.n() - 1) as f64 + variance_b.powi(2) / (b.n() - 1) as f64;
     Some((variance.sqrt(), variance.powi(2) / spread))
-}
-
-/// Whether the spread is more than rounding: equal decimal fractions often differ in their last bit once subtracted.
-pub(super) fn varies(sample: &Sample) -> bool {
-    let largest = sample.values().iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
-    sample.sd().is_some_and(|sd| sd > 8.0 * f64::EPSILON * largest)
 }
 
 /// P(|T| ≥ |t|), accurate in the far tail as well.

@@ -36,14 +36,14 @@ impl Paired {
     /// # Errors
     /// With more than 500 pairs that differ.
     pub fn wilcoxon(&self) -> Result<WilcoxonTest, WilcoxonError> {
-        let mut differences: Vec<f64> =
-            self.differences().values().iter().copied().filter(|&d| d != 0.0).collect();
+        let mut differences = self.differences().values().to_vec();
+        differences.retain(|difference| difference.abs() > self.rounding());
         let pairs = differences.len();
         if pairs > MOST_PAIRS {
             return Err(WilcoxonError(pairs));
         }
         differences.sort_unstable_by(|a, b| a.abs().total_cmp(&b.abs()));
-        let ranks = doubled_mid_ranks(&differences);
+        let ranks = doubled_mid_ranks(&differences, self.rounding());
         let positive: usize =
             differences.iter().zip(&ranks).filter(|(d, _)| **d > 0.0).map(|(_, rank)| rank).sum();
         let negative = ranks.iter().sum::<usize>() - positive;
@@ -60,9 +60,9 @@ impl Paired {
 }
 
 /// Twice the mid-rank of each of the values, ascending in magnitude: whole numbers in spite of ties.
-fn doubled_mid_ranks(differences: &[f64]) -> Vec<usize> {
+fn doubled_mid_ranks(differences: &[f64], rounding: f64) -> Vec<usize> {
     let mut ranks = Vec::with_capacity(differences.len());
-    for ties in differences.chunk_by(|a, b| a.abs() == b.abs()) {
+    for ties in differences.chunk_by(|a, b| b.abs() - a.abs() <= rounding) {
         let (first, last) = (ranks.len() + 1, ranks.len() + ties.len());
         ranks.extend(std::iter::repeat_n(first + last, ties.len()));
     }
