@@ -1,8 +1,8 @@
 //! How often do intervals cover the truth? Simulated experiments with known means.
 //!
-//! `cargo run --release -p balpoe-stats --example coverage` prints, for each kind of interval at 95 % and some numbers of
-//! seeds, the share of simulated experiments in which it covers the true mean. With five seeds only the t interval keeps
-//! its promise.
+//! `cargo run --release -p balpoe-stats --example coverage` prints, for each kind of interval at 95 % and some
+//! numbers of seeds, the share of simulated experiments in which it covers the true mean. With five seeds only the t
+//! interval keeps its promise.
 
 #![allow(clippy::print_stdout, reason = "an example prints")]
 

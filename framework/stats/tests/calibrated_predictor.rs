@@ -1,5 +1,5 @@
-//! A perfectly calibrated predictor with a million samples: every calibration error stays within three times the sampling bias
-//! that is expected of it.
+//! A perfectly calibrated predictor with a million samples: every calibration error stays within three times the
+//! sampling bias that is expected of it.
 
 use std::f64::consts::{FRAC_2_PI, PI, TAU};
 

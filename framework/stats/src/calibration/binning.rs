@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::error::EvaluationError;
 
-/// A rule that cuts [0, 1] into bins. Every bin is open below and closed above, `(low, high]`; the first holds 0 as well.
+/// A rule that cuts [0, 1] into bins. Every bin is open below and closed above, `(low, high]`; the first holds 0 as
+/// well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Binning {

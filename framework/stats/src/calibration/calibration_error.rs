@@ -1,8 +1,8 @@
 //! Calibration errors that are read off the bins of a reliability diagram, and their sampling bias.
 //!
-//! A binned error of a finite sample is biased upwards: noise in a bin's accuracy never cancels in an absolute value. The
-//! debiased errors subtract an estimate of that; [`Reliability::ece_if_calibrated`] says how large the error of a perfectly
-//! calibrated predictor would be on the same bins.
+//! A binned error of a finite sample is biased upwards: noise in a bin's accuracy never cancels in an absolute value.
+//! The debiased errors subtract an estimate of that; [`Reliability::ece_if_calibrated`] says how large the error of a
+//! perfectly calibrated predictor would be on the same bins.
 
 use statrs::function::erf::erf;
 
@@ -59,8 +59,8 @@ impl Reliability {
         squared.max(0.0).sqrt()
     }
 
-    /// The ECE that a perfectly calibrated predictor would show on average with these bins and confidences: the sampling
-    /// bias, `Σ (weight / total) √(2 conf (1 - conf) / (π n))`.
+    /// The ECE that a perfectly calibrated predictor would show on average with these bins and confidences: the
+    /// sampling bias, `Σ (weight / total) √(2 conf (1 - conf) / (π n))`.
     ///
     /// An observed ECE near it says nothing against the predictor.
     pub fn ece_if_calibrated(&self) -> f64 {

@@ -8,8 +8,8 @@ use super::reliability::{BinSums, Point, Reliability, finish_equal_width};
 
 /// Reads every chosen row once.
 ///
-/// Without a threshold nearly all probabilities fall into the first bin. Its sums are those of all rows less those of the other
-/// bins, so that only the few probabilities beyond the first edge are looked at one by one.
+/// Without a threshold nearly all probabilities fall into the first bin. Its sums are those of all rows less those of
+/// the other bins, so that only the few probabilities beyond the first edge are looked at one by one.
 pub(super) fn reliabilities(
     evaluation: &Evaluation<'_>,
     predictions: &Predictions<'_>,

@@ -1,9 +1,9 @@
 //! Class-wise calibration: is the probability of class k right, for every k?
 //!
-//! The event that belongs to the probability of class k is `label == k` (Nixon et al. 2019, Kull et al. 2019). The module
-//! that ships with BalPoE, and many copies of it, compares `prediction == k` with `label == k` instead, so that every true
-//! negative counts as a success: for a perfectly calibrated predictor of 100 classes its class-wise error is 0.98, the
-//! definition's 0.001. Figures of that kind cannot be compared with ours.
+//! The event that belongs to the probability of class k is `label == k` (Nixon et al. 2019, Kull et al. 2019). The
+//! module that ships with BalPoE, and many copies of it, compares `prediction == k` with `label == k` instead, so
+//! that every true negative counts as a success: for a perfectly calibrated predictor of 100 classes its class-wise
+//! error is 0.98, the definition's 0.001. Figures of that kind cannot be compared with ours.
 
 use serde::{Deserialize, Serialize};
 
@@ -29,10 +29,10 @@ pub struct ClassErrors(Vec<Option<f64>>);
 impl Evaluation<'_> {
     /// The reliability of every class's probability.
     ///
-    /// Only rows that give class k at least `threshold` count for class k; 0 takes all rows. With many classes nearly all
-    /// probabilities are tiny and well calibrated, and a threshold such as 0.01 keeps them from drowning the rest.
-    /// Equal-width and equal-mass binning give the terms of the class-wise (SCE) and the adaptive (ACE) calibration error, with a
-    /// threshold those of TACE.
+    /// Only rows that give class k at least `threshold` count for class k; 0 takes all rows. With many classes nearly
+    /// all probabilities are tiny and well calibrated, and a threshold such as 0.01 keeps them from drowning the
+    /// rest. Equal-width and equal-mass binning give the terms of the class-wise (SCE) and the adaptive (ACE)
+    /// calibration error, with a threshold those of TACE.
     ///
     /// `predictions` are those that the outcomes were made from. Equal-width bins take one pass and
     /// `[classes, bins]` sums; equal-mass bins sort one class after another, reading a strip of classes at a time.
@@ -87,8 +87,8 @@ impl ClassErrors {
         &self.0
     }
 
-    /// The unweighted mean over the classes that have an error: the figure that is reported as class-wise ECE. `None` when no
-    /// class has one.
+    /// The unweighted mean over the classes that have an error: the figure that is reported as class-wise ECE. `None`
+    /// when no class has one.
     pub fn mean(&self) -> Option<f64> {
         mean_of_present(self.0.iter().copied().flatten())
     }

@@ -7,7 +7,8 @@ use super::evaluation::Evaluation;
 use super::predictions::Predictions;
 use super::softmax::{exp, ln};
 
-/// How much experts differ, on average over the rows. Matrices are `[experts][experts]`, symmetric, with a zero diagonal.
+/// How much experts differ, on average over the rows. Matrices are `[experts][experts]`, symmetric, with a zero
+/// diagonal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Diversity {
     /// The share of rows on which two experts predict different classes.
@@ -18,8 +19,8 @@ pub struct Diversity {
     /// The mutual information between the prediction and which of all experts made it, in nats: the entropy of the mean
     /// probabilities minus the experts' mean entropy (Houlsby et al. 2011, Lakshminarayanan et al. 2017).
     pub mutual_information: f64,
-    /// Each expert's share of it: the Kullback-Leibler divergence of the expert from the mean of all, in nats. Their mean is
-    /// the mutual information.
+    /// Each expert's share of it: the Kullback-Leibler divergence of the expert from the mean of all, in nats. Their
+    /// mean is the mutual information.
     pub divergence_from_mean: Vec<f64>,
     /// The mean entropy of each expert in nats.
     pub entropy: Vec<f64>,
@@ -28,8 +29,8 @@ pub struct Diversity {
 impl Evaluation<'_> {
     /// The diversity of experts on these rows; every expert has the rows and classes of the outcomes.
     ///
-    /// It takes one pass and memory for one row per expert. Logarithms and exponentials are `f32` with a relative error of a few
-    /// parts in 10⁷.
+    /// It takes one pass and memory for one row per expert. Logarithms and exponentials are `f32` with a relative
+    /// error of a few parts in 10⁷.
     ///
     /// # Errors
     /// When an expert has other rows or classes, or a row of it holds no distribution.

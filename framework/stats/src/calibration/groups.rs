@@ -92,8 +92,8 @@ impl<T> PerGroup<T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GroupBy {
-    /// Its true class, as group accuracy does. The rows of a given true class are the ones that a model finds easy or hard
-    /// *because* of their class, so that even a perfectly calibrated model is not calibrated on them.
+    /// Its true class, as group accuracy does. The rows of a given true class are the ones that a model finds easy or
+    /// hard *because* of their class, so that even a perfectly calibrated model is not calibrated on them.
     Label,
     /// Its predicted class: how far to trust the model when it says "few-shot". A perfectly calibrated model stays so.
     Prediction,

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::evaluation::Evaluation;
 use super::outcomes::Outcome;
 
-/// A histogram over bins of equal width, split by whether the prediction was right. Bins are `(low, high]`, the first holds
-/// its lower end as well.
+/// A histogram over bins of equal width, split by whether the prediction was right. Bins are `(low, high]`, the first
+/// holds its lower end as well.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Histogram {
     /// The upper end of the last bin; the first begins at 0.

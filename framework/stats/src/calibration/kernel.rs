@@ -1,7 +1,7 @@
 //! Calibration errors from kernel density estimates instead of bins.
 //!
-//! Both work on a fine grid over [0, 1]: every row is shared linearly between the two nodes beside its confidence, and the
-//! nodes are smoothed with a kernel that is reflected at both ends, so that no mass leaves the interval.
+//! Both work on a fine grid over [0, 1]: every row is shared linearly between the two nodes beside its confidence,
+//! and the nodes are smoothed with a kernel that is reflected at both ends, so that no mass leaves the interval.
 
 use super::evaluation::Evaluation;
 
@@ -13,11 +13,11 @@ const PERIOD: usize = 2 * CELLS;
 const FAR: usize = 3 * PERIOD;
 
 impl Evaluation<'_> {
-    /// The KDE-ECE of the predicted class (Zhang et al. 2020): `∫ |z - r(z)| f(z) dz`, with the density `f` of confidences
-    /// and the accuracy `r(z)` at confidence `z`, both estimated with the reflected triweight kernel.
+    /// The KDE-ECE of the predicted class (Zhang et al. 2020): `∫ |z - r(z)| f(z) dz`, with the density `f` of
+    /// confidences and the accuracy `r(z)` at confidence `z`, both estimated with the reflected triweight kernel.
     ///
-    /// `bandwidth` is the standard deviation of the kernel, in 1/2048..=1; `None` takes `sd (2 n)^(-1/5)` with the standard
-    /// deviation of the confidences and the effective number of rows.
+    /// `bandwidth` is the standard deviation of the kernel, in 1/2048..=1; `None` takes `sd (2 n)^(-1/5)` with the
+    /// standard deviation of the confidences and the effective number of rows.
     pub fn kde_ece(&self, bandwidth: Option<f64>) -> f64 {
         let grid = Grid::of(self);
         let bandwidth = bandwidth.unwrap_or_else(|| self.reference_bandwidth());
@@ -29,8 +29,9 @@ impl Evaluation<'_> {
         integral(gap) / integral(|i| density[i])
     }
 
-    /// The smooth ECE of the predicted class (Błasiok and Nakkiran 2024): the integral of the absolute smoothed residual
-    /// `accuracy - confidence` under the reflected Gaussian kernel, at the bandwidth that equals the error itself.
+    /// The smooth ECE of the predicted class (Błasiok and Nakkiran 2024): the integral of the absolute smoothed
+    /// residual `accuracy - confidence` under the reflected Gaussian kernel, at the bandwidth that equals the error
+    /// itself.
     ///
     /// It needs no choice of bins or bandwidth, and small changes of the predictions change it little.
     pub fn smooth_ece(&self) -> f64 {

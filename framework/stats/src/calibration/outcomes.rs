@@ -37,7 +37,8 @@ impl Outcome {
 /// It takes 40 bytes a row, whatever the number of classes. Every test distribution is then a choice of rows
 /// ([`all`](Self::all), [`at`](Self::at), [`weighted`](Self::weighted)) and costs no further look at the scores.
 ///
-/// Confidences, log losses and entropies carry a relative error of a few parts in 10⁷ (exponentials in `f32`, sums in `f64`).
+/// Confidences, log losses and entropies carry a relative error of a few parts in 10⁷ (exponentials in `f32`, sums in
+/// `f64`).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Outcomes {
     classes: usize,

@@ -6,8 +6,9 @@ use crate::statistics::{Bootstrap, Resampling};
 impl Evaluation<'_> {
     /// The bootstrap of `metric` over rows: as many rows as there are, drawn with replacement, each with its weight.
     ///
-    /// A binned calibration error is biased upwards, and more so in a resample; its percentile interval lies too high. Bootstrap
-    /// [`debiased_ece`](super::Reliability::debiased_ece), or report the interval as that of the biased figure.
+    /// A binned calibration error is biased upwards, and more so in a resample; its percentile interval lies too
+    /// high. Bootstrap [`debiased_ece`](super::Reliability::debiased_ece), or report the interval as that of the
+    /// biased figure.
     ///
     /// ```
     /// # use balpoe_stats::calibration::{Binning, Outcomes, Predictions};

@@ -1,8 +1,9 @@
 //! One pass over a row of scores, written so that the compiler vectorises it.
 //!
 //! The sums that every top-label metric needs (normaliser, squared probabilities, entropy) are taken together while the
-//! row is in cache. Exponentials are `f32` with a relative error below 2e-7; sums run in `f32` over short stretches only
-//! and in `f64` beyond, so a confidence, log loss or entropy is good to a few parts in 10⁷ at any number of classes.
+//! row is in cache. Exponentials are `f32` with a relative error below 2e-7; sums run in `f32` over short stretches
+//! only and in `f64` beyond, so a confidence, log loss or entropy is good to a few parts in 10⁷ at any number of
+//! classes.
 
 /// Independent accumulators: enough to hide the latency of an addition, few enough for the registers of every machine.
 const LANES: usize = 8;
@@ -144,8 +145,8 @@ pub(super) fn floor(x: f32) -> f32 {
 
 /// `exp(x)` for `x <= 0` with a relative error below 2e-7; below -87 it stays at `exp(-87)`, about 1.6e-38.
 ///
-/// `x = n ln 2 + r` with `|r| <= ln 2 / 2`: the Taylor polynomial of degree 7 has a truncation error below 6e-9 there, and
-/// 2ⁿ is made from its bits.
+/// `x = n ln 2 + r` with `|r| <= ln 2 / 2`: the Taylor polynomial of degree 7 has a truncation error below 6e-9
+/// there, and 2ⁿ is made from its bits.
 pub(super) fn exp(x: f32) -> f32 {
     /// Adding 1.5 · 2²³ rounds to an integer, which then stands in the low bits.
     const ROUND: f32 = 12_582_912.0;
@@ -163,8 +164,8 @@ pub(super) fn exp(x: f32) -> f32 {
     polynomial * f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23))
 }
 
-/// The natural logarithm of a number in (0, 1], with an absolute error below 1.5e-7 times the larger of 1 and its size; 0 is
-/// taken as the smallest normal number.
+/// The natural logarithm of a number in (0, 1], with an absolute error below 1.5e-7 times the larger of 1 and its
+/// size; 0 is taken as the smallest normal number.
 ///
 /// `x = 2ⁿ m` with `m` within a factor √2 of 1, and `ln m = 2 artanh((m - 1) / (m + 1))` by its series.
 pub(super) fn ln(x: f32) -> f32 {

@@ -17,8 +17,8 @@ pub struct Bootstrap {
 impl Sample {
     /// The bootstrap of `statistic` over the values.
     ///
-    /// Where `nⁿ` does not exceed `resampling.repeats` (five seeds: 3,125), every resample is visited once and the result
-    /// carries no simulation error; the seed is not used then.
+    /// Where `nⁿ` does not exceed `resampling.repeats` (five seeds: 3,125), every resample is visited once and the
+    /// result carries no simulation error; the seed is not used then.
     ///
     /// ```
     /// # use balpoe_stats::statistics::{Level, Resampling, Sample};
@@ -82,8 +82,9 @@ impl Bootstrap {
 
     /// The percentile interval.
     ///
-    /// Over few seeds it is too narrow: at 95 % and n = 5 it covers the mean of a normal population in 83 % of experiments,
-    /// as does [`bca`](Self::bca), where the t interval covers it in 95 %. From n = 50 on it keeps its promise.
+    /// Over few seeds it is too narrow: at 95 % and n = 5 it covers the mean of a normal population in 83 % of
+    /// experiments, as does [`bca`](Self::bca), where the t interval covers it in 95 %. From n = 50 on it keeps its
+    /// promise.
     pub fn percentile(&self, level: Level) -> Interval {
         let tail = level.alpha() / 2.0;
         Interval { low: quantile(&self.replicates, tail), high: quantile(&self.replicates, 1.0 - tail) }
@@ -91,8 +92,8 @@ impl Bootstrap {
 
     /// The bias-corrected and accelerated interval (Efron 1987).
     ///
-    /// The acceleration comes from the jackknife over seeds; it is 0 for a bootstrap over images, where the interval is the
-    /// bias-corrected one.
+    /// The acceleration comes from the jackknife over seeds; it is 0 for a bootstrap over images, where the interval
+    /// is the bias-corrected one.
     pub fn bca(&self, level: Level) -> Interval {
         let n = self.replicates.len() as f64;
         let below = self.replicates.partition_point(|&replicate| replicate < self.estimate);

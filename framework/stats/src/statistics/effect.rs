@@ -16,8 +16,8 @@ impl Paired {
 }
 
 impl Sample {
-    /// Hedges' g of independent samples: the difference of means `self - other` in units of the pooled standard deviation,
-    /// with the exact correction for small samples (Hedges 1981).
+    /// Hedges' g of independent samples: the difference of means `self - other` in units of the pooled standard
+    /// deviation, with the exact correction for small samples (Hedges 1981).
     ///
     /// `None` when there are fewer than three values in total, or neither sample varies.
     pub fn hedges_g(&self, other: &Self) -> Option<f64> {

@@ -100,9 +100,9 @@ impl ImageScores {
 
     /// The hierarchical bootstrap: seeds are drawn with replacement, then images within each class.
     ///
-    /// It speaks about retrained networks on other images. Seeds and images are crossed (every network saw the same test
-    /// images), so one draw of images serves all drawn seeds; drawing anew for each would pretend that the images of different
-    /// seeds are independent and hide most of their share.
+    /// It speaks about retrained networks on other images. Seeds and images are crossed (every network saw the same
+    /// test images), so one draw of images serves all drawn seeds; drawing anew for each would pretend that the
+    /// images of different seeds are independent and hide most of their share.
     pub fn hierarchical_bootstrap(&self, averaging: Averaging, resampling: Resampling) -> Bootstrap {
         self.bootstrap(averaging, resampling, |seeds, draws| {
             seeds.fill(0);

@@ -14,7 +14,8 @@ use super::student::{self, TTest};
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Paired {
     differences: Sample,
-    /// What differences may differ by and still be equal: equal decimal fractions, subtracted, often part in the last bit.
+    /// What differences may differ by and still be equal: equal decimal fractions, subtracted, often part in the last
+    /// bit.
     rounding: f64,
 }
 

@@ -54,7 +54,8 @@ impl Paired {
 impl Sample {
     /// The permutation test of two independent samples on the absolute difference of their means.
     ///
-    /// All ways to part the pooled values are visited when they do not exceed `resampling.repeats` (five and five: 252).
+    /// All ways to part the pooled values are visited when they do not exceed `resampling.repeats` (five and five:
+    /// 252).
     pub fn permutation_test(&self, other: &Self, resampling: Resampling) -> PermutationTest {
         let pooled: Vec<f64> = self.values().iter().chain(other.values()).copied().collect();
         let center = mean(&pooled);

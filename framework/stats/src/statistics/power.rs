@@ -20,8 +20,8 @@ pub enum Design {
     Independent,
 }
 
-/// The probability that a two-sided t test at `1 - level` detects a true `difference` with `seeds` seeds per arm, when the
-/// standard deviation is `sd` (of what, the design says). 0 with fewer than two seeds.
+/// The probability that a two-sided t test at `1 - level` detects a true `difference` with `seeds` seeds per arm,
+/// when the standard deviation is `sd` (of what, the design says). 0 with fewer than two seeds.
 ///
 /// The exact power of normally distributed values, by the non-central t distribution (Colas et al. 2018).
 pub fn power(design: Design, difference: f64, sd: f64, seeds: usize, level: Level) -> f64 {
@@ -40,8 +40,8 @@ pub fn power(design: Design, difference: f64, sd: f64, seeds: usize, level: Leve
 
 /// The fewest seeds per arm with which [`power`] reaches `wanted` (as a rule 0.8).
 ///
-/// `None` when the difference is 0 or not finite, `sd` is not positive and finite, `wanted` is not in (0, 1), or 100,000 seeds do
-/// not suffice.
+/// `None` when the difference is 0 or not finite, `sd` is not positive and finite, `wanted` is not in (0, 1), or
+/// 100,000 seeds do not suffice.
 pub fn seeds_needed(design: Design, difference: f64, sd: f64, wanted: f64, level: Level) -> Option<usize> {
     let sensible = difference.is_finite() && difference != 0.0 && sd.is_finite() && sd > 0.0;
     let reachable = wanted > 0.0 && wanted < 1.0;

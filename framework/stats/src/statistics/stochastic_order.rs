@@ -42,8 +42,8 @@ impl Sample {
     }
 }
 
-/// The share of the squared Wasserstein-2 distance that lies where the quantile of `a` is below that of `b`; 1/2 for equal
-/// samples, which neither order fits better. Both ascending.
+/// The share of the squared Wasserstein-2 distance that lies where the quantile of `a` is below that of `b`; 1/2 for
+/// equal samples, which neither order fits better. Both ascending.
 fn violation_ratio(a: &[f64], b: &[f64]) -> f64 {
     let (n, m) = (a.len(), b.len());
     let (mut i, mut j, mut reached) = (0, 0, 0);
