@@ -3,7 +3,7 @@
 //! Batch norm, activation, addition and the parameter-free shortcut are no operations here. Chains of them become one
 //! [`Sum`], `activation(term + term + …)`, which is evaluated where it is read.
 
-use balpoe_net::{Activation, Net, Node, Op, Shape};
+use balpoe_net::{Activation, Net, Node, Op, ParameterId, Shape};
 
 use super::simd::round_up;
 
@@ -110,6 +110,17 @@ pub(super) struct Operation {
 }
 
 impl Operation {
+    /// Weight and bias, as places in the network's list of parameters.
+    pub(super) fn parameters(&self) -> [Option<usize>; 2] {
+        match &self.op {
+            Op::Conv { weight, bias, .. } | Op::Linear { weight, bias } => {
+                [Some(weight.index()), bias.map(ParameterId::index)]
+            }
+            Op::CosineLinear { weight, .. } => [Some(weight.index()), None],
+            _ => [None; 2],
+        }
+    }
+
     /// Whether it is a matrix product over the whole batch rather than work on each image.
     pub(super) fn is_classifier(&self) -> bool {
         matches!(self.op, Op::Linear { .. } | Op::CosineLinear { .. })

@@ -27,6 +27,7 @@ impl Buffer {
         let layout = Self::layout(len);
         // SAFETY: the layout's size is never zero.
         let memory = unsafe { alloc(layout) };
+        #[expect(clippy::cast_ptr_alignment, reason = "the layout is aligned to cache lines at least")]
         let Some(start) = NonNull::new(memory.cast::<f32>()) else { handle_alloc_error(layout) };
         if layout.align() == HUGE {
             advise_huge_pages(memory, layout.size());

@@ -1,6 +1,10 @@
 //! The executor for processors: one plan, fused elementwise work, convolution kernels, threads.
 
 #![expect(unsafe_code, reason = "threads write disjoint parts of shared arenas; kernels work on pointers")]
+#![expect(
+    clippy::inline_always,
+    reason = "code outside a kernel's function is compiled without its instruction set"
+)]
 
 mod classifier;
 mod conv;

@@ -31,10 +31,9 @@ pub(super) enum Contribution {
 pub(super) enum Flow {
     /// The images need no gradient.
     Stop,
-    /// The kernel's result is stored (`first`) or added to what was collected.
-    Collect { first: bool },
-    /// All contributions are known: their sum, taken back through the activation, becomes the gradient of the sum's
-    /// terms.
+    /// More will come: the kernel's result and the contributions known by now are summed up in memory.
+    Collect(Vec<Contribution>),
+    /// Everything is known: the sum of all, taken back through the activation, becomes the gradient of the terms.
     Finish(Vec<Contribution>),
 }
 
@@ -50,7 +49,7 @@ pub(super) struct BackwardStep {
 /// A region of an arena that holds `image_len` values for every image.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Region {
-    /// In values per image of the batch; multiply by the planned batch.
+    /// In values per image; multiply by the planned batch.
     pub(super) offset: usize,
     first: usize,
     last: usize,
@@ -145,43 +144,73 @@ fn evaluate_terms(graph: &Graph, value: ValueId, available: &mut [bool], steps: 
 
 /// Plans the backward pass of every step.
 fn flows(graph: &Graph, steps: &[Step]) -> Vec<BackwardStep> {
-    // The user's gradients of the outputs are collected before the first step.
-    let mut collected: Vec<bool> = graph.values.iter().map(|value| value.is_output).collect();
-    let mut backward = Vec::new();
-    for step in steps.iter().rev() {
-        backward.push(match step {
-            Step::Evaluate(value) => BackwardStep {
-                output: Vec::new(),
-                inputs: vec![Flow::Finish(contributions(graph, *value, collected[*value]))],
-            },
-            Step::Operation { op, keeps } => {
-                let op = &graph.ops[*op];
-                let output = contributions(graph, op.output, collected[op.output]);
-                let inputs = op.inputs.iter().map(|&input| {
-                    let value = &graph.values[input];
-                    let finishes = keeps.contains(&input) || !value.is_stored();
-                    if matches!(value.form, Form::Images) {
-                        Flow::Stop
-                    } else if finishes {
-                        Flow::Finish(contributions(graph, input, collected[input]))
-                    } else {
-                        let first = !collected[input];
-                        collected[input] = true;
-                        Flow::Collect { first }
-                    }
-                });
-                BackwardStep { output, inputs: inputs.collect() }
-            }
-        });
-    }
+    let mut gathering = Gathering {
+        graph,
+        // The user's gradients of the outputs are in memory before the first step.
+        collected: graph.values.iter().map(|value| value.is_output).collect(),
+        finished: vec![false; graph.values.len()],
+        pending: graph.values.iter().map(|value| value.sums.clone()).collect(),
+    };
+    let mut backward: Vec<BackwardStep> = steps.iter().rev().map(|step| gathering.plan(step)).collect();
     backward.reverse();
     backward
 }
 
-/// Everything that adds to a value's gradient, apart from the result of the kernel that is about to run.
-fn contributions(graph: &Graph, value: ValueId, collected: bool) -> Vec<Contribution> {
-    let through = graph.values[value].sums.iter().map(|&(sum, map)| Contribution::Through(sum, map));
-    collected.then_some(Contribution::Collected).into_iter().chain(through).collect()
+/// What is known about gradients on the way back through the steps.
+struct Gathering<'a> {
+    graph: &'a Graph,
+    /// Values of whose gradient a part is in memory.
+    collected: Vec<bool>,
+    /// Sums whose gradient is complete.
+    finished: Vec<bool>,
+    /// For each value, the sums that have it as a term and whose contribution has not been taken yet.
+    pending: Vec<Vec<(ValueId, Map)>>,
+}
+
+impl Gathering<'_> {
+    fn plan(&mut self, step: &Step) -> BackwardStep {
+        match step {
+            Step::Evaluate(value) => {
+                let contributions = self.take(*value);
+                self.finished[*value] = true;
+                BackwardStep { output: Vec::new(), inputs: vec![Flow::Finish(contributions)] }
+            }
+            Step::Operation { op, keeps } => {
+                let op = &self.graph.ops[*op];
+                let output = self.take(op.output);
+                let inputs: Vec<Flow> =
+                    op.inputs.iter().map(|&input| self.flow(input, keeps.contains(&input))).collect();
+                for (&input, flow) in op.inputs.iter().zip(&inputs) {
+                    self.finished[input] |= matches!(flow, Flow::Finish(_));
+                }
+                BackwardStep { output, inputs }
+            }
+        }
+    }
+
+    fn flow(&mut self, input: ValueId, kept_here: bool) -> Flow {
+        let value = &self.graph.values[input];
+        if matches!(value.form, Form::Images) {
+            return Flow::Stop;
+        }
+        let contributions = self.take(input);
+        if kept_here || !value.is_stored() {
+            Flow::Finish(contributions)
+        } else {
+            self.collected[input] = true;
+            Flow::Collect(contributions)
+        }
+    }
+
+    /// Everything known that adds to a value's gradient, apart from the result of the kernel that is about to run. A
+    /// sum's contribution is taken as soon as it is known, while the sum's gradient is still in a cache.
+    fn take(&mut self, value: ValueId) -> Vec<Contribution> {
+        let (known, unknown) = self.pending[value].iter().copied().partition(|(sum, _)| self.finished[*sum]);
+        self.pending[value] = unknown;
+        let known: Vec<(ValueId, Map)> = known;
+        let through = known.into_iter().map(|(sum, map)| Contribution::Through(sum, map));
+        self.collected[value].then_some(Contribution::Collected).into_iter().chain(through).collect()
+    }
 }
 
 /// When each value and gradient is first written and last read. Times are the places of the forward steps, then one for
@@ -243,8 +272,7 @@ impl Lifetimes {
         for (&input, flow) in inputs.iter().zip(&flow.inputs) {
             match flow {
                 Flow::Stop => {}
-                Flow::Collect { .. } => touch(graph, &mut self.gradients, input, time),
-                Flow::Finish(contributions) => {
+                Flow::Collect(contributions) | Flow::Finish(contributions) => {
                     touch(graph, &mut self.gradients, input, time);
                     self.touch_contributions(graph, contributions, input, time);
                 }

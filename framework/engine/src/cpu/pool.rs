@@ -108,8 +108,8 @@ impl ThreadPool {
             // SAFETY: the gate is closed and empty, since the previous caller waited for that before it let go of the
             // turn. The lifetime is erased, but no thread follows the pointer after this function returns.
             unsafe {
-                let task =
-                    std::mem::transmute::<*const Task<'_>, *const Task<'static>>(std::ptr::from_ref(task));
+                #[expect(clippy::transmute_ptr_to_ptr, reason = "no cast extends a trait object's lifetime")]
+                let task = std::mem::transmute::<*const Task<'_>, *const Task<'static>>(task);
                 *state.current.get() = Loop { task, items };
             }
             state.next.store(0, Ordering::Relaxed);
@@ -259,7 +259,7 @@ mod tests {
         };
         pool.run(1000, &|worker, item| {
             if !helped.load(Ordering::SeqCst) {
-                task(worker, item)
+                task(worker, item);
             }
         })
         .unwrap();

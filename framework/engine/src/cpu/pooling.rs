@@ -87,7 +87,9 @@ pub(super) fn average_forward(
                 *sum += value;
             }
         }
-        output.iter_mut().for_each(|sum| *sum *= share);
+        for sum in output {
+            *sum *= share;
+        }
     });
 }
 

@@ -222,7 +222,9 @@ pub(super) fn average_pool_backward<T: Real>(
     let area = T::of((window.kernel[0] * window.kernel[1]) as f64);
     let mut dx = vec![T::zero(); batch * input.len()];
     for (out, places) in pooled(batch, input, output, window) {
-        places.iter().for_each(|&place| dx[place] += dy[out] / area);
+        for place in places {
+            dx[place] += dy[out] / area;
+        }
     }
     dx
 }

@@ -19,10 +19,13 @@ pub trait Real:
     /// The value, exactly.
     fn to_f64(self) -> f64;
     /// Square root.
+    #[must_use]
     fn sqrt(self) -> Self;
     /// Exponential function.
+    #[must_use]
     fn exp(self) -> Self;
     /// Natural logarithm.
+    #[must_use]
     fn ln(self) -> Self;
     /// Zero.
     fn zero() -> Self {

@@ -1,6 +1,6 @@
 //! Any sum, activation and derivative on a row: a pass for each piece.
 
-use super::{Extent, Piece, SumsOfRow};
+use super::{Affine, Extent, Piece, SumsOfRow};
 use crate::cpu::simd::{LANES, Simd, Vector};
 use balpoe_net::Activation;
 
@@ -46,7 +46,7 @@ unsafe fn add_piece<S: Simd, const FIRST: bool>(
                     value.store_to(target.add(i));
                 }
             }
-            Piece::Affine { x, scale, shift } => {
+            Piece::Affine(Affine { x, scale, shift }) => {
                 let x = x.row(y);
                 for block in (0..stride).step_by(LANES) {
                     let (scale, shift) = (simd.load_from(scale.add(block)), simd.load_from(shift.add(block)));
@@ -89,7 +89,7 @@ unsafe fn add_piece<S: Simd, const FIRST: bool>(
                 if FIRST {
                     std::ptr::write_bytes(target, 0, width * stride);
                 }
-                if y % step == 0 {
+                if y.is_multiple_of(step) {
                     let g = g.row(y / step);
                     for (column, x) in (0..width).step_by(step).enumerate() {
                         add_channels(simd, channels, g.add(column * pixel + before), target.add(x * stride));

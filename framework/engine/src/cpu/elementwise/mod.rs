@@ -10,7 +10,7 @@ mod single_pass;
 use super::simd::{Kernel, LANES, Simd, Vector};
 use balpoe_net::Activation;
 use general::{activate_row, gradient_sums_row, mask_row, sum_row};
-use single_pass::{AffineRow, CopiedRow, Plus, differentiate_row, evaluate_row};
+use single_pass::{AffineRow, CopiedRow, Operand, Plus, differentiate_row, evaluate_row};
 
 /// Rows and columns of an image and the distance of its pixels, a multiple of [`LANES`].
 #[derive(Clone, Copy, Debug)]
@@ -47,13 +47,29 @@ pub(super) enum Piece {
     /// A feature map as it is.
     Copy(Plane),
     /// `scale x + shift`.
-    Affine { x: Plane, scale: *const f32, shift: *const f32 },
+    Affine(Affine),
     /// `a g + b x + c`, the gradient of a batch norm: the three coefficient vectors lie one after the other.
     Normalised { g: Plane, x: Plane, coefficients: *const f32 },
     /// Every `stride`-th pixel of `x`, whose pixels are `pixel` apart, into channels from `before` on.
     Subsample { x: Plane, pixel: usize, channels: usize, stride: usize, before: usize },
     /// The reverse: channels from `before` on of `g`, whose pixels are `pixel` apart, into every `stride`-th pixel.
     Spread { g: Plane, pixel: usize, channels: usize, stride: usize, before: usize },
+}
+
+/// `scale x + shift`; the coefficients are vectors over channels.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Affine {
+    pub(super) x: Plane,
+    pub(super) scale: *const f32,
+    pub(super) shift: *const f32,
+}
+
+impl Affine {
+    #[inline(always)]
+    unsafe fn row(self, y: usize) -> AffineRow {
+        // SAFETY: the caller vouches for `y` being a row of the image.
+        AffineRow { x: unsafe { self.x.row(y) }, scale: self.scale, shift: self.shift }
+    }
 }
 
 /// Per-channel sums that a batch norm's gradient needs: of `g`, and of `g (x - mean)`.
@@ -88,17 +104,15 @@ impl Kernel for Evaluate<'_> {
                 let target = self.target.row(y);
                 let copy = self.copy.map(|copy| copy.row(y));
                 match (self.pieces, self.activation) {
-                    ([Piece::Affine { x, scale, shift }], Some(Activation::Relu)) => {
-                        let x = AffineRow { x: x.row(y), scale: *scale, shift: *shift };
-                        evaluate_row(simd, extent, x, target, copy);
+                    ([Piece::Affine(x)], Some(Activation::Relu)) => {
+                        evaluate_row(simd, extent, x.row(y), target, copy);
                     }
                     (
-                        [Piece::Affine { x, scale, shift }, Piece::Copy(other)]
-                        | [Piece::Copy(other), Piece::Affine { x, scale, shift }],
+                        [Piece::Affine(x), Piece::Copy(other)] | [Piece::Copy(other), Piece::Affine(x)],
                         Some(Activation::Relu),
                     ) => {
-                        let x = AffineRow { x: x.row(y), scale: *scale, shift: *shift };
-                        evaluate_row(simd, extent, Plus(x, CopiedRow(other.row(y))), target, copy);
+                        let sum = Plus(x.row(y), CopiedRow(other.row(y)));
+                        evaluate_row(simd, extent, sum, target, copy);
                     }
                     _ => {
                         sum_row(simd, self.pieces, y, extent, target);
@@ -149,24 +163,24 @@ impl Kernel for Differentiate<'_> {
 impl Differentiate<'_> {
     #[inline(always)]
     unsafe fn run_row<S: Simd>(&self, simd: S, y: usize) {
-        let (extent, relu) = (self.extent, Activation::Relu);
+        let extent = self.extent;
         // SAFETY: as for `run`.
         unsafe {
             let target = self.target.row(y);
-            if let ([sums], Some((activation, [value]))) = (self.sums, self.activation)
-                && activation == relu
-            {
+            if let ([sums], Some((Activation::Relu, value))) = (self.sums, self.activation) {
                 let sums = SumsOfRow { x: sums.x.row(y), mean: sums.mean, sums: sums.sums };
-                match (self.pieces, value) {
-                    ([Piece::Copy(g)], Piece::Affine { x, scale, shift }) => {
-                        let value = AffineRow { x: x.row(y), scale: *scale, shift: *shift };
-                        return differentiate_row(simd, extent, CopiedRow(g.row(y)), value, target, sums);
+                match self.pieces {
+                    [Piece::Copy(g)] => {
+                        return self.mask_row(simd, CopiedRow(g.row(y)), value, y, sums);
                     }
-                    ([Piece::Copy(g), Piece::Copy(other)], Piece::Copy(value)) => {
-                        let g = Plus(CopiedRow(g.row(y)), CopiedRow(other.row(y)));
-                        return differentiate_row(simd, extent, g, CopiedRow(value.row(y)), target, sums);
+                    [Piece::Copy(a), Piece::Copy(b)] => {
+                        let g = Plus(CopiedRow(a.row(y)), CopiedRow(b.row(y)));
+                        return self.mask_row(simd, g, value, y, sums);
                     }
-                    _ => {}
+                    pieces => {
+                        sum_row(simd, pieces, y, extent, target);
+                        return self.mask_row(simd, CopiedRow(target), value, y, sums);
+                    }
                 }
             }
             sum_row(simd, self.pieces, y, extent, target);
@@ -177,6 +191,41 @@ impl Differentiate<'_> {
             for sums in self.sums {
                 let sums = SumsOfRow { x: sums.x.row(y), mean: sums.mean, sums: sums.sums };
                 gradient_sums_row(simd, extent, target, sums);
+            }
+        }
+    }
+}
+
+impl Differentiate<'_> {
+    /// The common case: one batch norm before a rectifier.
+    #[inline(always)]
+    unsafe fn mask_row<S: Simd, G: Operand<S>>(
+        &self,
+        simd: S,
+        g: G,
+        value: &[Piece],
+        y: usize,
+        sums: SumsOfRow,
+    ) {
+        let extent = self.extent;
+        // SAFETY: as for `run`.
+        unsafe {
+            let target = self.target.row(y);
+            match value {
+                [Piece::Copy(value)] => {
+                    differentiate_row(simd, extent, g, CopiedRow(value.row(y)), target, sums);
+                }
+                [Piece::Affine(value)] => {
+                    differentiate_row(simd, extent, g, value.row(y), target, sums);
+                }
+                [Piece::Affine(value), Piece::Copy(other)] | [Piece::Copy(other), Piece::Affine(value)] => {
+                    let value = Plus(value.row(y), CopiedRow(other.row(y)));
+                    differentiate_row(simd, extent, g, value, target, sums);
+                }
+                value => {
+                    sum_row(simd, value, y, extent, self.row);
+                    differentiate_row(simd, extent, g, CopiedRow(self.row), target, sums);
+                }
             }
         }
     }

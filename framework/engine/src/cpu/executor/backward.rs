@@ -7,12 +7,11 @@ use super::kernels::{Convolution, Kind};
 use super::workspace::Workspace;
 use crate::EngineError;
 use crate::cpu::classifier::Rows;
-use crate::cpu::elementwise::{Differentiate, Evaluate, Piece, Plane};
+use crate::cpu::elementwise::{Differentiate, Evaluate, Plane};
 use crate::cpu::graph::{Map, ValueId};
 use crate::cpu::memory::Buffer;
 use crate::cpu::plan::{Contribution, Flow, Step};
 use crate::cpu::pooling;
-use balpoe_net::Op;
 use std::ops::Range;
 use std::slice;
 use std::sync::PoisonError;
@@ -264,9 +263,8 @@ impl CpuExecutor {
         let extent = frame.extent(value);
         match flow {
             Flow::Stop => {}
-            Flow::Collect { first } => {
-                let collected: &[Contribution] = if *first { &[] } else { &[Contribution::Collected] };
-                frame.list_gradient(value, image, collected, own, &mut lists.pieces);
+            Flow::Collect(contributions) => {
+                frame.list_gradient(value, image, contributions, own, &mut lists.pieces);
                 let (pieces, target) = (&lists.pieces, frame.gradient(value, image));
                 self.dispatch.run(Evaluate { extent, pieces, activation: None, target, copy: None });
             }
@@ -311,47 +309,33 @@ impl CpuExecutor {
             let extent = frame.extent(output);
             self.dispatch.run(Evaluate { extent, pieces: &pieces, activation: None, target, copy: None });
         }
-        let dx = Buffer::zeroed(batch * input_value.stride);
+        let room = Buffer::zeroed(batch * input_value.stride);
+        let dx = Rows { start: room.shared(), stride: input_value.stride, batch };
         let x = rows(input_value, values[input], batch);
         let dlogits = Rows { start: dlogits.shared(), stride: output_value.stride, batch };
-        let dx_rows = Rows { start: dx.shared(), stride: input_value.stride, batch };
-        let (weight, bias) = match &operation.op {
-            Op::Linear { weight, bias } => (weight.index(), bias.map(|bias| bias.index())),
-            Op::CosineLinear { weight, .. } => (weight.index(), None),
-            _ => unreachable!("not a classifier"),
-        };
-        let mut targets = [std::mem::take(&mut self.gradients[weight]), Vec::new()];
-        if let Some(bias) = bias {
-            targets[1] = std::mem::take(&mut self.gradients[bias]);
-        }
-        let [weight_gradient, bias_gradient] = &mut targets;
+        let [weight, bias] = operation.parameters();
+        let mut weight_gradient = weight.map(|i| std::mem::take(&mut self.gradients[i])).unwrap_or_default();
+        let mut bias_gradient = bias.map(|i| std::mem::take(&mut self.gradients[i]));
         let Kind::Classifier(classifier) = &mut self.kernels[op].kind else {
             unreachable!("not a classifier")
         };
-        let result = classifier.backward(
-            &self.pool,
-            &self.parameters[weight],
-            weight_gradient,
-            bias.is_some().then_some(bias_gradient),
-            x,
-            dlogits,
-            dx_rows,
-        );
-        let [weight_gradient, bias_gradient] = targets;
-        self.gradients[weight] = weight_gradient;
-        if let Some(bias) = bias {
-            self.gradients[bias] = bias_gradient;
+        let weight_values = weight.map_or(&[][..], |i| &self.parameters[i]);
+        let gradients_of = (&mut weight_gradient[..], bias_gradient.as_deref_mut());
+        let result = classifier.backward(&self.pool, weight_values, gradients_of, x, dlogits, dx);
+        for (i, gradient) in [(weight, Some(weight_gradient)), (bias, bias_gradient)] {
+            if let (Some(i), Some(gradient)) = (i, gradient) {
+                self.gradients[i] = gradient;
+            }
         }
         result?;
         let frame = self.frame(values, gradients);
-        let Flow::Collect { first } = self.plan.backward[step].inputs[0] else { return Ok(()) };
+        let Flow::Collect(contributions) = &self.plan.backward[step].inputs[0] else { return Ok(()) };
         for image in 0..batch {
             // SAFETY: `dx` has a row for every image.
-            let start = unsafe { dx.shared().at(image * dx_rows.stride) };
-            let (own, target) = (Plane { start, row_len: dx_rows.stride }, frame.gradient(input, image));
-            let pieces =
-                if first { vec![Piece::Copy(own)] } else { vec![Piece::Copy(target), Piece::Copy(own)] };
-            let extent = frame.extent(input);
+            let start = unsafe { dx.start.at(image * dx.stride) };
+            let own = Plane { start, row_len: dx.stride };
+            frame.list_gradient(input, image, contributions, Some(own), &mut pieces);
+            let (extent, target) = (frame.extent(input), frame.gradient(input, image));
             self.dispatch.run(Evaluate { extent, pieces: &pieces, activation: None, target, copy: None });
         }
         Ok(())

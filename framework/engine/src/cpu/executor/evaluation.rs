@@ -16,6 +16,7 @@ const CHUNK: usize = 4;
 /// Memory of evaluations.
 pub(super) struct EvaluationMemory {
     /// Values of the whole batch: what classifiers read and write, outputs, and what outlives a run of steps.
+    #[expect(dead_code, reason = "`places` points into it")]
     kept: Buffer,
     /// One for each thread: values of the images at hand.
     local: Vec<Buffer>,

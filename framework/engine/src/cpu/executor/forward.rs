@@ -13,7 +13,7 @@ use crate::cpu::memory::Buffer;
 use crate::cpu::plan::Step;
 use crate::cpu::pooling;
 use crate::cpu::simd::{Dispatch, LANES};
-use balpoe_net::{Op, Shape};
+use balpoe_net::Shape;
 use std::ops::Range;
 use std::slice;
 use std::sync::PoisonError;
@@ -292,16 +292,13 @@ impl CpuExecutor {
         let operation = &self.graph.ops[op];
         let x = rows(&self.graph.values[operation.inputs[0]], values[operation.inputs[0]], batch);
         let logits = rows(&self.graph.values[operation.output], values[operation.output], batch);
-        let (weight, bias) = match &operation.op {
-            Op::Linear { weight, bias } => (weight.index(), bias.map(|bias| bias.index())),
-            Op::CosineLinear { weight, .. } => (weight.index(), None),
-            _ => unreachable!("not a classifier"),
-        };
-        let bias = bias.map(|bias| &self.parameters[bias][..]);
+        let [weight, bias] = operation.parameters();
+        let weight = weight.map_or(&[][..], |i| &self.parameters[i]);
+        let bias = bias.map(|i| &self.parameters[i][..]);
         let Kind::Classifier(classifier) = &mut self.kernels[op].kind else {
             unreachable!("not a classifier")
         };
-        classifier.forward(&self.pool, &self.parameters[weight], bias, x, logits)
+        classifier.forward(&self.pool, weight, bias, x, logits)
     }
 
     /// Turns the sums over a stored value's images into the coefficients of the batch norms that read it.

@@ -1,7 +1,7 @@
 //! Where the values of the images at hand lie.
 
 use super::workspace::Lists;
-use crate::cpu::elementwise::{Extent, GradientSums, Piece, Plane};
+use crate::cpu::elementwise::{Affine, Extent, GradientSums, Piece, Plane};
 use crate::cpu::graph::{Graph, Map, Sum, ValueId};
 use crate::cpu::memory::Shared;
 use crate::cpu::norm::{BatchNormGroup, NormState};
@@ -84,7 +84,7 @@ impl Frame<'_> {
                 Map::Identity => Piece::Copy(x),
                 Map::Norm(norm) => {
                     let norm = &self.norms[norm];
-                    Piece::Affine { x, scale: norm.scale(group), shift: norm.shift(group) }
+                    Piece::Affine(Affine { x, scale: norm.scale(group), shift: norm.shift(group) })
                 }
                 Map::Subsample { stride, before } => {
                     let source = &self.graph.values[term.source];

@@ -9,16 +9,15 @@ use crate::cpu::memory::Buffer;
 use crate::cpu::pool::ThreadPool;
 use crate::cpu::pooling;
 use crate::cpu::simd::Dispatch;
-use balpoe_net::{Net, Op, Window};
+use balpoe_net::{Net, Op, ParameterId, Window};
 
 /// Feature-map bytes of a block of images: what a kernel reads and writes then stays in the second-level cache.
 const BLOCK_BYTES: usize = 64 << 10;
-/// Values that the weight-gradient accumulators of a convolution may have, all shards together.
-const ACCUMULATED: usize = 1 << 20;
-/// Shards of a convolution's backward pass whose accumulators are small.
-const MOST_SHARDS: usize = 16;
-/// Shards of one whose accumulators are large; fewer would leave threads idle.
-const FEWEST_SHARDS: usize = 4;
+/// Values that the weight-gradient accumulators of a convolution may have, all shards together: clearing and summing
+/// them must stay cheap beside the pass itself.
+const ACCUMULATED: usize = 1 << 18;
+/// Shards of a convolution's backward pass, at least (fewer would leave threads idle) and at most.
+const SHARDS: [usize; 2] = [4, 16];
 
 /// An operation's kernel and the form of its operands.
 pub(super) struct OpKernel {
@@ -63,7 +62,8 @@ impl Convolution {
 
     /// Into how many shards, with sums of their own, a pass over `blocks` blocks is cut: by shape alone.
     pub(super) fn shards(&self, blocks: usize) -> usize {
-        (ACCUMULATED / self.accumulator_len()).clamp(FEWEST_SHARDS, MOST_SHARDS).min(blocks)
+        // A power of two, which common numbers of threads divide.
+        (ACCUMULATED / self.accumulator_len()).next_power_of_two().clamp(SHARDS[0], SHARDS[1]).min(blocks)
     }
 }
 
@@ -105,7 +105,7 @@ impl OpKernel {
                     packed: Buffer::zeroed(kernel.packed_len()),
                     packed_transposed: Buffer::zeroed(kernel.packed_transposed_len()),
                     weight: weight.index(),
-                    bias: bias.map(|bias| bias.index()),
+                    bias: bias.map(ParameterId::index),
                     kernel,
                 }))
             }

@@ -8,14 +8,14 @@ mod kernels;
 mod timer;
 mod workspace;
 
-use super::graph::Graph;
+use super::graph::{Graph, Operation};
 use super::memory::Buffer;
 use super::norm::{BatchNormGroup, NormState};
 use super::plan::{Plan, Step};
 use super::pool::ThreadPool;
 use super::simd::{Dispatch, InstructionSet};
 use crate::EngineError;
-use balpoe_net::{Net, Op};
+use balpoe_net::Net;
 use evaluation::EvaluationMemory;
 use kernels::OpKernel;
 use std::sync::Mutex;
@@ -288,12 +288,7 @@ impl CpuExecutor {
             Step::Evaluate(_) => ("elementwise", "elementwise", 0),
             Step::Operation { op, .. } => {
                 let operation = &graph.ops[op];
-                let weight = match &operation.op {
-                    Op::Conv { weight, .. } | Op::Linear { weight, .. } | Op::CosineLinear { weight, .. } => {
-                        net.parameters()[weight.index()].len()
-                    }
-                    _ => 0,
-                };
+                let weight = operation.parameters()[0].map_or(0, |weight| net.parameters()[weight].len());
                 let pixels = graph.values[operation.output].shape.pixels();
                 (&operation.name[..], kernels[op].name(), (weight * pixels * batch) as u64)
             }
@@ -316,14 +311,8 @@ fn unused_parameters(net: &Net, graph: &Graph) -> Vec<usize> {
         used[norm.gamma] = true;
         used[norm.beta] = true;
     }
-    for op in &graph.ops {
-        if let Op::Conv { weight, bias, .. } | Op::Linear { weight, bias } = &op.op {
-            used[weight.index()] = true;
-            bias.iter().for_each(|bias| used[bias.index()] = true);
-        }
-        if let Op::CosineLinear { weight, .. } = &op.op {
-            used[weight.index()] = true;
-        }
+    for parameter in graph.ops.iter().flat_map(Operation::parameters).flatten() {
+        used[parameter] = true;
     }
     (0..used.len()).filter(|&parameter| !used[parameter]).collect()
 }

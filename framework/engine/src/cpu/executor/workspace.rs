@@ -3,7 +3,7 @@
 use super::kernels::{Kind, OpKernel};
 use crate::cpu::conv::Halo;
 use crate::cpu::elementwise::{GradientSums, Piece};
-use crate::cpu::graph::Graph;
+use crate::cpu::graph::{Graph, Value};
 use crate::cpu::memory::Buffer;
 
 /// One thread's scratch memory. Its buffers are small enough to stay in the second-level cache.
@@ -52,7 +52,7 @@ impl Workspace {
                 scratch = scratch.max(conv.kernel.scratch_len());
             }
         }
-        let image = graph.values.iter().map(|value| value.image_len()).max().unwrap_or(0);
+        let image = graph.values.iter().map(Value::image_len).max().unwrap_or(0);
         let row = graph.values.iter().map(|value| value.shape.width * value.stride).max().unwrap_or(0);
         let zeroed = |lens: Vec<usize>| lens.into_iter().map(Buffer::zeroed).collect();
         Self {
