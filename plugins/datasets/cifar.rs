@@ -1,6 +1,6 @@
 //! CIFAR-10-LT and CIFAR-100-LT: long-tailed subsets of the official files.
 
-use balpoe_core::components::{Data, DataError, Dataset, Place};
+use balpoe_core::components::{Data, DataError, Dataset, FileReport, Place, Progress};
 use balpoe_core::config::ConfigError;
 use balpoe_core::registry::Component;
 use balpoe_data::{CIFAR10, CIFAR100, Draw, LongTailed, Profile, TestDistribution};
@@ -118,6 +118,14 @@ macro_rules! cifar {
 
             fn distribution(&self, name: &str, data: &Data) -> Result<Vec<u32>, DataError> {
                 name.parse::<TestDistribution>()?.positions(&data.test.labels, data.classes.len())
+            }
+
+            fn verify(&self, place: Place<'_>) -> Result<Vec<FileReport>, DataError> {
+                $data.verify(place.root)
+            }
+
+            fn fetch(&self, place: Place<'_>, progress: &mut dyn FnMut(Progress)) -> Result<(), DataError> {
+                $data.fetch(place.root, progress)
             }
         }
     };

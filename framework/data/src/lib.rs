@@ -5,6 +5,7 @@
 mod cifar;
 mod digest;
 mod distribution;
+mod fetch;
 mod legacy_numpy;
 mod loader;
 mod normalisation;
@@ -17,6 +18,7 @@ mod subset;
 pub use cifar::{CIFAR10, CIFAR100, Cifar, LongTailed, OfficialFile, VerifiedSubset};
 pub use digest::{Fingerprint, sha256, sha256_of_positions};
 pub use distribution::TestDistribution;
+pub use fetch::Archive;
 pub use legacy_numpy::LegacyNumpy;
 pub use loader::{LoadedBatch, Loader, Pipeline};
 pub use normalisation::Normalisation;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use balpoe_core::components::{Data, DataError};
+use balpoe_core::components::{Data, DataError, FileState};
 use balpoe_data::{
     CIFAR10, CIFAR100, Cifar, Draw, LongTailed, OfficialFile, Profile, TestDistribution, VerifiedSubset,
     sha256,
@@ -51,6 +51,7 @@ fn small(root: &Path) -> Cifar {
         names_file: "names.txt",
         names: &["even", "odd"],
         verified_subset: None,
+        archive: CIFAR10.archive,
     }
 }
 
@@ -163,10 +164,32 @@ fn a_verified_subset_is_accepted_inside_other_files() {
     assert!(load(&settings(4.0)).is_ok(), "a subset of the verified subset");
     let everything = load(&settings(1.0)).unwrap_err();
     assert!(matches!(everything, DataError::Hash { .. }), "{everything}");
+    let states: Vec<FileState> =
+        cifar.verify(root.path()).unwrap().iter().map(|report| report.state).collect();
+    let mut expected = [FileState::Verified; 3];
+    expected[usize::from(left_out >= 5)] = FileState::Partial;
+    assert_eq!(states, expected);
     let kept = data.train.images.read(0).unwrap().pixel(0, 0)[0] as usize;
     let (file, record) = if kept < 5 { ("a.bin", kept) } else { ("b.bin", kept - 5) };
     overwrite(root.path(), file, record * 3073 + 1, 200);
     assert!(matches!(load(&settings(2.0)), Err(DataError::Hash { .. })));
+    assert!(cifar.verify(root.path()).unwrap().iter().all(|report| report.state != FileState::Partial));
+}
+
+#[test]
+fn every_file_is_reported_with_what_to_do() {
+    let root = tempfile::tempdir().unwrap();
+    let cifar = small(root.path());
+    let reports = cifar.verify(root.path()).unwrap();
+    assert!(reports.iter().all(|r| r.state == FileState::Verified && r.meaning == "the official file"));
+    std::fs::remove_file(root.path().join("small/a.bin")).unwrap();
+    overwrite(root.path(), "b.bin", 9, 99);
+    std::fs::write(root.path().join("small/test.bin"), "short").unwrap();
+    let reports = cifar.verify(root.path()).unwrap();
+    let states: Vec<FileState> = reports.iter().map(|report| report.state).collect();
+    assert_eq!(states, [FileState::Missing, FileState::Wrong, FileState::Wrong]);
+    assert!(reports[2].meaning.starts_with("5 bytes where 6146 are expected"), "{}", reports[2].meaning);
+    assert!(reports.iter().all(|report| report.meaning.contains("balpoe data fetch small")));
 }
 
 /// The folder of the real data; tests that need it say so and pass when there is none.

@@ -129,6 +129,55 @@ pub trait Dataset: Debug + Send + Sync {
     /// # Errors
     /// If the data set has no such distribution.
     fn distribution(&self, name: &str, data: &Data) -> Result<Vec<u32>, DataError>;
+
+    /// Looks at every file that the data set needs. A data set without files has nothing to look at.
+    ///
+    /// # Errors
+    /// If a file is there but cannot be read.
+    fn verify(&self, _place: Place<'_>) -> Result<Vec<FileReport>, DataError> {
+        Ok(Vec::new())
+    }
+
+    /// Gets the files from where their authors publish them, goes on with an interrupted download, and checks them.
+    ///
+    /// # Errors
+    /// If there is no such source (as here), or the files cannot be had from it.
+    fn fetch(&self, _place: Place<'_>, _progress: &mut dyn FnMut(Progress)) -> Result<(), DataError> {
+        Err(DataError::Other("this data set has no files to download".to_owned()))
+    }
+}
+
+/// What is known of one file of a data set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileReport {
+    /// The file.
+    pub path: PathBuf,
+    /// Whether it is what it should be.
+    pub state: FileState,
+    /// What that means for the data set, as a lower-case fragment.
+    pub meaning: String,
+}
+
+/// Whether a file is what it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileState {
+    /// It has the official size and digest.
+    Verified,
+    /// It is not the official file, but what is known to be right in it can be used.
+    Partial,
+    /// It has another size or content.
+    Wrong,
+    /// It is not there.
+    Missing,
+}
+
+/// How far a download has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes that are here.
+    pub done: u64,
+    /// Bytes in all.
+    pub total: u64,
 }
 
 /// Why data cannot be had.

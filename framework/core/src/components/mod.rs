@@ -18,7 +18,7 @@ pub use aggregator::{Aggregation, Aggregator, Knowledge};
 pub use augmentation::Augmentation;
 pub use backbone::Backbone;
 pub use calibrator::{Calibration, Calibrator};
-pub use dataset::{Data, DataError, Dataset, Image, Images, Place, Split};
+pub use dataset::{Data, DataError, Dataset, FileReport, FileState, Image, Images, Place, Progress, Split};
 pub use error::ComponentError;
 pub use head::{ExpertHead, HeadParameter};
 pub use mixing::{Batch, Mixing, MixingStreams, Targets};

@@ -85,7 +85,8 @@ impl Cifar {
         )
     }
 
-    fn read(&self, root: &Path, files: &[OfficialFile]) -> Result<Records, DataError> {
+    /// Reads files of the right size, whatever their digest.
+    pub(super) fn read(&self, root: &Path, files: &[OfficialFile]) -> Result<Records, DataError> {
         let mut records =
             Records { bytes: Vec::new(), record: self.record(), labels: Vec::new(), unofficial: None };
         for file in files {
@@ -125,20 +126,22 @@ impl Cifar {
         positions: &[u32],
         unofficial: &Unofficial,
     ) -> Result<(), DataError> {
-        let refuse = || Err(self.not_official(root, unofficial));
-        let Some(known) = self.verified_subset else { return refuse() };
-        let each = train.labels.len() / self.classes();
-        let counts = Profile::Exponential.counts(self.classes(), each, known.imbalance_ratio);
-        let Ok(verified) = draw_subset(&train.labels, &counts, Draw::Official) else { return refuse() };
+        match self.verified_positions(train) {
+            Some(verified) if positions.iter().all(|p| verified.contains(p)) => Ok(()),
+            _ => Err(self.not_official(root, unofficial)),
+        }
+    }
+
+    /// The positions of the verified subset, if there is one and its records are right.
+    pub(super) fn verified_positions(&self, train: &Records) -> Option<BTreeSet<u32>> {
+        let known = self.verified_subset?;
+        let counts = Profile::Exponential.counts(self.classes(), self.largest_class(), known.imbalance_ratio);
+        let positions = draw_subset(&train.labels, &counts, Draw::Official).ok()?;
         let mut digest = Fingerprint::default();
-        for &position in &verified {
+        for &position in &positions {
             digest.bytes(train.record(position));
         }
-        let verified: BTreeSet<u32> = verified.into_iter().collect();
-        if digest.hex() != known.sha256 || !positions.iter().all(|p| verified.contains(p)) {
-            return refuse();
-        }
-        Ok(())
+        (digest.hex() == known.sha256).then(|| positions.into_iter().collect())
     }
 
     fn not_official(&self, root: &Path, unofficial: &Unofficial) -> DataError {
@@ -160,7 +163,7 @@ impl Cifar {
 }
 
 /// The records of one or several files in a row.
-struct Records {
+pub(super) struct Records {
     bytes: Vec<u8>,
     /// Bytes of one record.
     record: usize,

@@ -3,6 +3,7 @@
 mod load;
 mod names;
 mod official;
+mod verify;
 
 pub use load::LongTailed;
 pub use official::{CIFAR10, CIFAR100, Cifar, OfficialFile, VerifiedSubset};

@@ -1,6 +1,7 @@
 //! What the official files are: names, sizes and digests.
 
 use super::names;
+use crate::fetch::Archive;
 
 /// A file as its authors published it.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +43,8 @@ pub struct Cifar {
     pub names: &'static [&'static str],
     /// A subset that is accepted inside training files which are not the official ones.
     pub verified_subset: Option<VerifiedSubset>,
+    /// Where the files come from.
+    pub archive: Archive,
 }
 
 /// Height and width of the images.
@@ -109,6 +112,12 @@ pub static CIFAR10: Cifar = Cifar {
         imbalance_ratio: 10.0,
         sha256: "e47021d714ec8fef5caf9d0278069690927f5497815dd584b921f36e11dc6f78",
     }),
+    archive: Archive {
+        url: "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+        bytes: 170_052_171,
+        sha256: "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+        folder: "cifar-10-batches-bin",
+    },
 };
 
 /// CIFAR-100 with its fine classes. Digests: `ankane/torchvision-ruby`, `lib/torchvision/datasets/cifar100.rb`; the same files
@@ -130,4 +139,10 @@ pub static CIFAR100: Cifar = Cifar {
     names_file: "fine_label_names.txt",
     names: &names::CIFAR100,
     verified_subset: None,
+    archive: Archive {
+        url: "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",
+        bytes: 168_513_733,
+        sha256: "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
+        folder: "cifar-100-binary",
+    },
 };
