@@ -32,3 +32,4 @@ pub use network::{Heads, Network};
 pub use results::{summarise, write_tables};
 pub use run::{ArmOutcome, CellOutcome, PreparedArm, Protocol, collect, run};
 pub use store::{CellFolder, CellManifest, Store};
+pub use trainer::{StepResult, Trainer};

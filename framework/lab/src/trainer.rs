@@ -13,8 +13,10 @@ use crate::initialise::initial_values;
 use crate::network::{Heads, Network};
 use crate::tensors::{NamedTensor, Tensors};
 
-/// A network in training.
-pub(crate) struct Trainer<'a> {
+/// A network in training, one step at a time.
+///
+/// [`run`](crate::run()) is what trains the cells of an experiment; this is for those who bring their own batches.
+pub struct Trainer<'a> {
     arm: &'a Arm,
     network: &'a Network,
     executor: CpuExecutor,
@@ -29,14 +31,19 @@ pub(crate) struct Trainer<'a> {
 
 /// What one step did.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct StepResult {
-    pub(crate) loss: f64,
-    pub(crate) learning_rate: f64,
+pub struct StepResult {
+    /// Mean over experts and batch, before the update.
+    pub loss: f64,
+    /// The rate of the update.
+    pub learning_rate: f64,
 }
 
 impl<'a> Trainer<'a> {
-    /// A network with its initial parameters.
-    pub(crate) fn new(
+    /// A network with the initial parameters of this seed, for the classes of `data` and the class counts of `train`.
+    ///
+    /// # Errors
+    /// If the objective does not fit the network, or the engine refuses.
+    pub fn new(
         arm: &'a Arm,
         data: &Data,
         train: &Split,
@@ -74,7 +81,10 @@ impl<'a> Trainer<'a> {
     }
 
     /// Mixes a batch, and trains on it.
-    pub(crate) fn step(&mut self, mut batch: Batch, position: Position) -> Result<StepResult, LabError> {
+    ///
+    /// # Errors
+    /// If the loss is not finite (no parameter is updated then), or the engine or a plugin fails.
+    pub fn step(&mut self, mut batch: Batch, position: Position) -> Result<StepResult, LabError> {
         for (place, mixing) in self.arm.mixings.iter().enumerate() {
             let streams =
                 MixingStreams { seed: self.seed, epoch: position.epoch, batch: position.batch, position: place };
@@ -187,8 +197,21 @@ impl<'a> Trainer<'a> {
         self.arm.train.batch_size
     }
 
-    /// Every expert's logits `[batch, classes]` in evaluation mode.
-    pub(crate) fn predict(&mut self, images: &[f32], batch: usize) -> Result<Vec<Vec<f32>>, LabError> {
+    /// The engine, for a look at parameters, gradients and statistics.
+    pub fn executor(&self) -> &CpuExecutor {
+        &self.executor
+    }
+
+    /// The engine, to start from other parameters.
+    pub fn executor_mut(&mut self) -> &mut CpuExecutor {
+        &mut self.executor
+    }
+
+    /// Every expert's logits `[batch, classes]` of normalised images `[batch, height, width, 3]`, in evaluation mode.
+    ///
+    /// # Errors
+    /// If the batch is empty or larger than the training batch, or a plugin fails.
+    pub fn predict(&mut self, images: &[f32], batch: usize) -> Result<Vec<Vec<f32>>, LabError> {
         self.executor.forward(images, batch, Mode::Evaluate)?;
         let experts = self.network.experts;
         let logits = |e: usize| match &self.network.heads {
