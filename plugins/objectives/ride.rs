@@ -117,6 +117,10 @@ impl TrainingLoss for RideLoss {
         }
         Ok(loss)
     }
+
+    fn stops_gradients(&self) -> bool {
+        true
+    }
 }
 
 fn log_softmax_at(logits: TracedMatrix, temperatures: &[f32], device: &Device) -> TracedMatrix {

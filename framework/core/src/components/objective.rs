@@ -66,6 +66,12 @@ pub trait TrainingLoss: Send + Sync {
     /// If the batch is not one that the loss is defined for.
     fn loss(&self, input: LossInput<'_>) -> Result<TracedScalar, ComponentError>;
 
+    /// Whether it takes a part of its input as constant (stop-gradient), as distillation does with its teacher: its gradient is
+    /// then meant not to be the derivative of its value, and is not checked against it.
+    fn stops_gradients(&self) -> bool {
+        false
+    }
+
     /// The same as an operation of the engine; `None` if there is none.
     fn lower(&self) -> Option<LogitAdjustedCrossEntropy> {
         None

@@ -1,0 +1,26 @@
+//! Augmentations: whole images, decided by the stream.
+
+use balpoe_core::components::{Augmentation, Image};
+use balpoe_core::random::{Purpose, Stream};
+
+use super::Findings;
+use crate::generated::stream;
+
+pub(super) fn check(augmentation: &dyn Augmentation, findings: &mut Findings) {
+    for (height, width) in [(32, 32), (16, 24), (1, 1)] {
+        let mut stream = stream(5);
+        let pixels = (0..height * width * 3).map(|_| stream.below(256) as u8).collect();
+        let image = Image { height, width, pixels };
+        for index in 0..20 {
+            let apply = || {
+                let mut stream = Stream::new(1, Purpose::Augmentation, 0, index);
+                augmentation.apply(image.clone(), &mut stream)
+            };
+            let changed = apply();
+            findings.expect(changed == apply(), || "the same stream gives another image".to_owned());
+            findings.expect(changed.pixels.len() == changed.height * changed.width * 3, || {
+                format!("{} bytes for {}x{} pixels", changed.pixels.len(), changed.height, changed.width)
+            });
+        }
+    }
+}
