@@ -141,6 +141,20 @@ pub(crate) struct TableArguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DataCommand {
+    /// Download a data set from its home, with checksums; goes on where it was interrupted
+    Fetch {
+        /// Name of the data set, such as `cifar100`
+        name: String,
+        #[command(flatten)]
+        data: DataRoot,
+    },
+    /// Check the files of a data set
+    Verify {
+        /// Name of the data set
+        name: String,
+        #[command(flatten)]
+        data: DataRoot,
+    },
     /// Show classes, counts and groups of a data set
     Show {
         /// Name of the data set

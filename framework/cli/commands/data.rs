@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use balpoe_core::components::{Data, Dataset, Place};
-use balpoe_core::config::{Override, Sources, Table};
-use balpoe_core::registry;
-use balpoe_lab::LabError;
+use balpoe_core::components::{Data, Dataset, FileReport, FileState, Place, Progress};
+use balpoe_core::config::{self, ConfigError, Origin, Override, Sources, Table, Value};
+use balpoe_core::registry::{self, Built};
+use balpoe_lab::{FailureClass, LabError};
 use balpoe_stats::calibration::ShotGroup;
 
 use crate::arguments::DataCommand;
@@ -16,8 +16,48 @@ use crate::terminal;
 
 pub(super) fn run(command: &DataCommand) -> Result<ExitCode, Failure> {
     match command {
+        DataCommand::Fetch { name, data } => fetch(name, &data.root),
+        DataCommand::Verify { name, data } => verify(name, &data.root),
         DataCommand::Show { name, set, data } => show(name, set, &data.root),
     }
+}
+
+fn fetch(name: &str, root: &Path) -> Result<ExitCode, Failure> {
+    let mut sources = Sources::default();
+    let dataset = dataset(name, &[], &mut sources).map_err(|error| Failure::with(error, &sources))?;
+    let mut told = 0;
+    let mut tell = |progress: Progress| {
+        let percent = (progress.done * 100).checked_div(progress.total).unwrap_or(0);
+        // A line for every tenth part reads well on a terminal and in a log.
+        if percent / 10 > told {
+            told = percent / 10;
+            terminal::tell(&format!("{name}: {percent} % of {:.1} MB\n", progress.total as f64 / 1e6));
+        }
+    };
+    dataset.component.fetch(Place { root }, &mut tell).map_err(LabError::from)?;
+    verify(name, root)
+}
+
+fn verify(name: &str, root: &Path) -> Result<ExitCode, Failure> {
+    let mut sources = Sources::default();
+    let dataset = dataset(name, &[], &mut sources).map_err(|error| Failure::with(error, &sources))?;
+    let reports = dataset.component.verify(Place { root }).map_err(LabError::from)?;
+    let mut text = String::new();
+    if reports.is_empty() {
+        let _ = writeln!(text, "{name} needs no files");
+    }
+    for report in &reports {
+        let state = match report.state {
+            FileState::Verified => "verified",
+            FileState::Partial => "partial",
+            FileState::Wrong => "wrong",
+            FileState::Missing => "missing",
+        };
+        let _ = writeln!(text, "{state:8}  {}: {}", report.path.display(), report.meaning);
+    }
+    terminal::print(&text);
+    let usable = |report: &FileReport| matches!(report.state, FileState::Verified | FileState::Partial);
+    Ok(if reports.iter().all(usable) { ExitCode::SUCCESS } else { ExitCode::from(FailureClass::Data as u8) })
 }
 
 fn show(name: &str, set: &[String], root: &Path) -> Result<ExitCode, Failure> {
@@ -63,13 +103,17 @@ fn show(name: &str, set: &[String], root: &Path) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn load(name: &str, set: &[String], root: &Path, sources: &mut Sources) -> Result<Data, LabError> {
-    let id = sources.add("--name", format!("kind = {name:?}"), ".");
-    let mut table = Table::parse(&sources.get(id).text.clone(), id)?;
+/// The data set of this name with its defaults, or with some of them changed.
+fn dataset(name: &str, set: &[String], sources: &mut Sources) -> Result<Built<dyn Dataset>, ConfigError> {
+    let text = format!("kind = {name:?}");
+    let id = sources.add(name, text.clone(), ".");
+    let mut table = Table::parse(&text, id)?;
     let overrides: Vec<Override> = set.iter().cloned().map(Override::Set).collect();
-    balpoe_core::config::apply(&mut table, &overrides, sources)?;
-    let origin = balpoe_core::config::Origin { source: id, span: 0..0 };
-    let value = balpoe_core::config::Value { data: balpoe_core::config::Data::Table(table), origin };
-    let dataset = registry::build::<dyn Dataset>(value, sources)?;
-    Ok(dataset.component.load(Place { root })?)
+    config::apply(&mut table, &overrides, sources)?;
+    let origin = Origin { source: id, span: 0..text.len() };
+    registry::build(Value { data: config::Data::Table(table), origin }, sources)
+}
+
+fn load(name: &str, set: &[String], root: &Path, sources: &mut Sources) -> Result<Data, LabError> {
+    Ok(dataset(name, set, sources)?.component.load(Place { root })?)
 }
