@@ -51,6 +51,7 @@ pub(crate) fn outcomes(logits: &LogitMatrix, labels: &[u32]) -> Result<Outcomes,
 }
 
 /// Outcomes are refused where logits are not numbers: the network diverged after its loss was last looked at.
+#[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` takes")]
 pub(crate) fn failed(error: EvaluationError) -> LabError {
     LabError::Component { component: "evaluation".to_owned(), message: error.to_string() }
 }

@@ -54,11 +54,11 @@ impl Network {
         for (e, &feature) in features.iter().enumerate() {
             // The names of the reference's checkpoints (`linears.0.weight`, or `linear.weight` for one expert).
             let name = if experts == 1 { "linear".to_owned() } else { format!("linears.{e}") };
-            if arm.train.lowering == Lowering::Auto {
-                if let Some(logits) = head.lower(&mut net, feature, &name, classes)? {
-                    lowered.push(logits);
-                    continue;
-                }
+            if arm.train.lowering == Lowering::Auto
+                && let Some(logits) = head.lower(&mut net, feature, &name, classes)?
+            {
+                lowered.push(logits);
+                continue;
             }
             let mut places = Vec::new();
             for parameter in head.parameters(length, classes) {
