@@ -8,7 +8,7 @@ mod error;
 pub mod oracle;
 
 pub use cpu::{
-    BatchNormGroup, CpuExecutor, CpuOptions, InstructionSet, Mode, OperationTime, SoftTargets, ThreadPool,
-    UnavailableInstructionSet, logit_adjusted_cross_entropy,
+    BatchNormGroup, ConvShape, ConvSpeed, CpuExecutor, CpuOptions, InstructionSet, Mode, OperationTime,
+    SoftTargets, ThreadPool, UnavailableInstructionSet, logit_adjusted_cross_entropy, peak_flops,
 };
 pub use error::EngineError;

@@ -19,6 +19,7 @@ mod pool;
 mod pooling;
 mod simd;
 
+pub use conv::{ConvShape, ConvSpeed, peak_flops};
 pub use executor::{CpuExecutor, CpuOptions, Mode, OperationTime};
 pub use loss::{SoftTargets, logit_adjusted_cross_entropy};
 pub use norm::BatchNormGroup;

@@ -97,7 +97,7 @@ impl Pass {
         let axis = |index: usize, phase: usize, extent: usize, origin: usize| {
             let (stride, shifted) = (shape.stride[index], phase + shape.padding[index]);
             let mut taps: Vec<[usize; 2]> = (0..shape.kernel[index])
-                .filter(|k| (shifted + shape.kernel[index] * stride - k) % stride == 0)
+                .filter(|k| (shifted + shape.kernel[index] * stride - k).is_multiple_of(stride))
                 .map(|k| [k, (origin * stride + shifted - k) / stride])
                 .collect();
             taps.sort_unstable_by_key(|tap| tap[1]);

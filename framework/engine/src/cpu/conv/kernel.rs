@@ -62,11 +62,6 @@ impl ConvKernel {
         Self { shape, algorithm }
     }
 
-    /// The shape that it was made for.
-    pub(crate) fn shape(&self) -> &ConvShape {
-        &self.shape
-    }
-
     /// The algorithm's name, for tables of timings.
     pub(crate) fn name(&self) -> &'static str {
         self.algorithm.name()

@@ -9,6 +9,7 @@
     reason = "inner loops on pointers; `ConvKernel` checks the lengths of all buffers first"
 )]
 
+mod bench;
 mod direct;
 mod geometry;
 mod grouped;
@@ -20,5 +21,7 @@ mod winograd;
 #[cfg(test)]
 mod tests;
 
+pub use bench::{ConvSpeed, peak_flops};
 pub(crate) use kernel::ConvKernel;
-pub(crate) use shape::{ConvShape, Halo};
+pub use shape::ConvShape;
+pub(crate) use shape::Halo;

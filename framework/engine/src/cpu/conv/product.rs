@@ -188,7 +188,7 @@ impl<const W: usize> Product<'_, W> {
         target: *mut f32,
     ) {
         let (source_pixel, target_pixel) = (self.grid.source.pixel, self.grid.target.pixel);
-        let mut sums = [[simd.zero(); P]; W];
+        let mut sums = [[simd.zero(); W]; P];
         // SAFETY: runs stay inside the source at every pixel, and there are W weight vectors for each value.
         unsafe {
             for run in self.runs {
@@ -198,18 +198,18 @@ impl<const W: usize> Product<'_, W> {
                     for (vector, weights) in weights.iter_mut().enumerate() {
                         *weights = simd.load_from(weight.add(vector * LANES));
                     }
-                    for pixel in 0..P {
+                    for (pixel, sums) in sums.iter_mut().enumerate() {
                         let value = simd.splat(*source.add(pixel * source_pixel));
-                        for vector in 0..W {
-                            sums[vector][pixel] = value.mul_add(weights[vector], sums[vector][pixel]);
+                        for (sum, weights) in sums.iter_mut().zip(weights) {
+                            *sum = value.mul_add(weights, *sum);
                         }
                     }
                     source = source.add(1);
                     weight = weight.add(W * LANES);
                 }
             }
-            for (vector, sums) in sums.iter().enumerate() {
-                for (pixel, sum) in sums.iter().enumerate() {
+            for (pixel, sums) in sums.iter().enumerate() {
+                for (vector, sum) in sums.iter().enumerate() {
                     sum.store_to(target.add(pixel * target_pixel + vector * LANES));
                 }
             }

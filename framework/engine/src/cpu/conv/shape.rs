@@ -2,18 +2,27 @@ use crate::cpu::simd::{LANES, round_up};
 
 /// The shape of a convolution (cross-correlation, as networks use it) on one image; channels are logical counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ConvShape {
-    pub(crate) in_height: usize,
-    pub(crate) in_width: usize,
-    pub(crate) in_channels: usize,
-    pub(crate) out_height: usize,
-    pub(crate) out_width: usize,
-    pub(crate) out_channels: usize,
-    /// Rows and columns of the kernel; `stride` and `padding` (on both sides) are in the same order.
-    pub(crate) kernel: [usize; 2],
-    pub(crate) stride: [usize; 2],
-    pub(crate) padding: [usize; 2],
-    pub(crate) groups: usize,
+pub struct ConvShape {
+    /// Rows of the input.
+    pub in_height: usize,
+    /// Columns of the input.
+    pub in_width: usize,
+    /// Channels of the input.
+    pub in_channels: usize,
+    /// Rows of the output.
+    pub out_height: usize,
+    /// Columns of the output.
+    pub out_width: usize,
+    /// Channels of the output.
+    pub out_channels: usize,
+    /// Rows and columns of the kernel.
+    pub kernel: [usize; 2],
+    /// Input rows and columns from an output pixel to the next.
+    pub stride: [usize; 2],
+    /// Rows and columns of zeros on both sides of the input.
+    pub padding: [usize; 2],
+    /// Groups of channels that do not see each other.
+    pub groups: usize,
 }
 
 impl ConvShape {

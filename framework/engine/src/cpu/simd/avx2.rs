@@ -1,4 +1,5 @@
 use super::vector::{Kernel, LANES, Simd, Vector, members};
+#[allow(clippy::wildcard_imports, reason = "dozens of intrinsics with a common prefix")]
 use std::arch::x86_64::*;
 use std::ops::{Add, Mul, Sub};
 
@@ -64,7 +65,7 @@ impl Simd for Avx2 {
     fn member_of_group(self, size: usize, member: usize) -> __m256i {
         let lanes = members(size, member);
         // SAFETY: `self` proves the instruction set; the array has sixteen values, and both halves are alike.
-        unsafe { _mm256_loadu_si256(lanes.as_ptr().cast()) }
+        unsafe { _mm256_cvtepu8_epi32(_mm_loadu_si128(lanes.as_ptr().cast())) }
     }
 
     #[inline(always)]

@@ -1,4 +1,5 @@
 use super::vector::{Kernel, LANES, Simd, Vector, members};
+#[allow(clippy::wildcard_imports, reason = "dozens of intrinsics with a common prefix")]
 use std::arch::x86_64::*;
 use std::ops::{Add, Mul, Sub};
 
@@ -59,7 +60,7 @@ impl Simd for Avx512 {
             lanes = std::hint::black_box(lanes);
         }
         // SAFETY: `self` proves the instruction set; the array has sixteen values.
-        unsafe { _mm512_loadu_si512(lanes.as_ptr().cast()) }
+        unsafe { _mm512_cvtepu8_epi32(_mm_loadu_si128(lanes.as_ptr().cast())) }
     }
 
     #[inline(always)]

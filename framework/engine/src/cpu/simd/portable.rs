@@ -13,7 +13,7 @@ pub(crate) struct PortableVector([f32; LANES]);
 
 impl Simd for Portable {
     type Vector = PortableVector;
-    type Permutation = [i32; LANES];
+    type Permutation = [u8; LANES];
     const REGISTERS: usize = 4;
 
     #[inline(always)]
@@ -32,13 +32,13 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    fn member_of_group(self, size: usize, member: usize) -> [i32; LANES] {
+    fn member_of_group(self, size: usize, member: usize) -> [u8; LANES] {
         members(size, member)
     }
 
     #[inline(always)]
-    fn permute(self, vector: PortableVector, permutation: [i32; LANES]) -> PortableVector {
-        PortableVector(permutation.map(|lane| vector.0[lane as usize % LANES]))
+    fn permute(self, vector: PortableVector, permutation: [u8; LANES]) -> PortableVector {
+        PortableVector(permutation.map(|lane| vector.0[usize::from(lane) % LANES]))
     }
 
     #[inline(always)]

@@ -95,11 +95,11 @@ pub(crate) trait Vector: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Ou
 }
 
 /// The lanes that [`Simd::member_of_group`] names.
-pub(super) const fn members(size: usize, member: usize) -> [i32; LANES] {
+pub(super) const fn members(size: usize, member: usize) -> [u8; LANES] {
     let mut lanes = [0; LANES];
     let mut lane = 0;
     while lane < LANES {
-        lanes[lane] = (lane / size * size + member) as i32;
+        lanes[lane] = (lane / size * size + member) as u8;
         lane += 1;
     }
     lanes
@@ -140,17 +140,18 @@ mod tests {
     const B: [f32; LANES] =
         [1.0, -0.5, 2.0, -2.5, 3.0, f32::NAN, 5.0, 5.5, 7.5, 0.0, -9.5, 2.0, -11.0, 1e9, 3.0, -15.0];
 
-    type Lanewise = (&'static str, [f32; LANES], fn(f32, f32) -> f32);
+    /// An operation's name, result and scalar equivalent.
+    type Lanewise<T> = (&'static str, T, fn(f32, f32) -> f32);
 
     struct EveryOperation;
 
     impl Kernel for EveryOperation {
-        type Output = (Vec<Lanewise>, f32);
+        type Output = (Vec<Lanewise<[f32; LANES]>>, f32);
 
         #[inline(always)]
         fn run<S: Simd>(self, simd: S) -> Self::Output {
             let (a, b) = (simd.load(&A), simd.load(&B));
-            let results: [(&'static str, S::Vector, fn(f32, f32) -> f32); 11] = [
+            let results: [Lanewise<S::Vector>; 11] = [
                 ("add", a + b, |a, b| a + b),
                 ("sub", a - b, |a, b| a - b),
                 ("mul", a * b, |a, b| a * b),
@@ -177,7 +178,11 @@ mod tests {
             for (size, member) in [(1, 0), (2, 1), (4, 2), (8, 5)] {
                 let mut lanes = [0.0; LANES];
                 simd.permute(simd.load(&ramp), simd.member_of_group(size, member)).store(&mut lanes);
-                assert_eq!(lanes, members(size, member).map(|lane| ramp[lane as usize]), "groups of {size}");
+                assert_eq!(
+                    lanes,
+                    members(size, member).map(|lane| ramp[usize::from(lane)]),
+                    "groups of {size}"
+                );
             }
             (stored, sum)
         }
