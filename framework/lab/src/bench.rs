@@ -56,7 +56,8 @@ pub fn bench(
     class_counts: &[usize],
     options: BenchOptions,
 ) -> Result<BenchResult, LabError> {
-    let labels: Vec<u32> = (0_u32..).zip(class_counts).flat_map(|(class, &n)| std::iter::repeat_n(class, n)).collect();
+    let labels: Vec<u32> =
+        (0_u32..).zip(class_counts).flat_map(|(class, &n)| std::iter::repeat_n(class, n)).collect();
     let split = Split { images: Arc::new(NoImages), labels };
     let data = Data {
         classes: (0..class_counts.len()).map(|class| class.to_string()).collect(),
@@ -87,7 +88,8 @@ pub fn bench(
         let start = Instant::now();
         match options.work {
             Work::Train => {
-                let position = Position { epoch: 0, epochs: 1, batch: repeat, batches: options.repeats + warm_up };
+                let position =
+                    Position { epoch: 0, epochs: 1, batch: repeat, batches: options.repeats + warm_up };
                 trainer.step(batch, position)?;
             }
             Work::Evaluate => {

@@ -6,9 +6,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use balpoe_core::components::{ExpertHead, ExpertOutput, LossInput, Targets, TrainingLoss};
-use balpoe_core::tensor::{Device, Matrix};
 use balpoe_core::tensor::dfdx::prelude::{AsArray, Gradients, TensorFromVec, Trace};
 use balpoe_core::tensor::dfdx::tensor_ops::Backward;
+use balpoe_core::tensor::{Device, Matrix};
 
 use crate::error::LabError;
 
@@ -85,7 +85,8 @@ pub(crate) fn loss_through_dfdx(
                     Leaves { features, logits: Some(logits), parameters: Vec::new() }
                 }
                 LogitSource::Parameters(parameters) => {
-                    let parameters = parameters.into_iter().map(|(v, shape)| device.tensor_from_vec(v, shape)).collect();
+                    let parameters =
+                        parameters.into_iter().map(|(v, shape)| device.tensor_from_vec(v, shape)).collect();
                     Leaves { features, logits: None, parameters }
                 }
             };
@@ -113,7 +114,11 @@ pub(crate) fn loss_through_dfdx(
             experts.push(ExpertGradients {
                 features: read(&mut gradients, &leaf.features)?,
                 logits: leaf.logits.as_ref().map(|logits| read(&mut gradients, logits)).transpose()?,
-                parameters: leaf.parameters.iter().map(|p| read(&mut gradients, p)).collect::<Result<_, _>>()?,
+                parameters: leaf
+                    .parameters
+                    .iter()
+                    .map(|p| read(&mut gradients, p))
+                    .collect::<Result<_, _>>()?,
                 logit_values,
             });
         }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use balpoe_core::components::{Batch, Data, LogitMatrix, Position, Predictions, SampleId, SampleSplit, Split, Targets};
+use balpoe_core::components::{
+    Batch, Data, LogitMatrix, Position, Predictions, SampleId, SampleSplit, Split, Targets,
+};
 use balpoe_core::experiment::{Arm, Key};
 use balpoe_core::random::{Purpose, Stream};
 use balpoe_data::{Normalisation, Pipeline};
@@ -56,10 +58,13 @@ impl Cell<'_> {
     ) -> Result<(), LabError> {
         self.folder.write_manifest(manifest)?;
         let train = &self.split.train;
-        let mut trainer = Trainer::new(self.arm, self.data, train, self.network, self.name.seed, options.threads)?;
+        let mut trainer =
+            Trainer::new(self.arm, self.data, train, self.network, self.name.seed, options.threads)?;
         let checkpoints = Checkpoints::new(self.folder.path(), self.key.as_str());
         if let Some((progress, state)) = checkpoints.latest()? {
-            trainer.restore(progress, state).map_err(|message| LabError::damaged(self.folder.path(), message))?;
+            trainer
+                .restore(progress, state)
+                .map_err(|message| LabError::damaged(self.folder.path(), message))?;
         }
         if trainer.uses_dfdx() && self.arm.train.lowering == balpoe_core::experiment::Lowering::Auto {
             observer(&Event::Notice(format!(
@@ -72,11 +77,13 @@ impl Cell<'_> {
         observer(&Event::Predicting(self.name));
         self.folder.write_weights(&trainer.weights())?;
         let test_positions: Vec<u32> = (0..self.data.test.len() as u32).collect();
-        let test = self.predict(&mut trainer, &self.data.test, &test_positions, SampleSplit::Test, options)?;
+        let test =
+            self.predict(&mut trainer, &self.data.test, &test_positions, SampleSplit::Test, options)?;
         self.folder.write_predictions("test", &test)?;
         if !self.split.validation.is_empty() {
             let positions = &self.split.validation_positions;
-            let kept = self.predict(&mut trainer, &self.split.validation, positions, SampleSplit::Train, options)?;
+            let kept =
+                self.predict(&mut trainer, &self.split.validation, positions, SampleSplit::Train, options)?;
             self.folder.write_predictions("validation", &kept)?;
         }
         let mut done = manifest.clone();
@@ -118,8 +125,11 @@ impl Cell<'_> {
             for loaded in pipeline.load_from(order, seed, epoch as u64, trainer.progress.batch) {
                 let loaded = loaded?;
                 let (height, width) = self.data.size;
-                let batch =
-                    Batch { images: loaded.images, shape: (height, width, 3), targets: Targets::hard(loaded.labels) };
+                let batch = Batch {
+                    images: loaded.images,
+                    shape: (height, width, 3),
+                    targets: Targets::hard(loaded.labels),
+                };
                 let position = Position { epoch, epochs, batch: trainer.progress.batch, batches };
                 epoch_images += batch.len();
                 sitting_images += batch.len();
@@ -153,8 +163,18 @@ impl Cell<'_> {
             let accuracy = progress.correct_sum / progress.images.max(1) as f64;
             progress.epoch += 1;
             progress.seconds = clock.total();
-            let measured = |metric, value| Measurement { epoch: epoch + 1, step: progress.step, split: "train", metric, value };
-            log.append(&[measured("loss", loss), measured("accuracy", accuracy), measured("learning_rate", learning_rate)])?;
+            let measured = |metric, value| Measurement {
+                epoch: epoch + 1,
+                step: progress.step,
+                split: "train",
+                metric,
+                value,
+            };
+            log.append(&[
+                measured("loss", loss),
+                measured("accuracy", accuracy),
+                measured("learning_rate", learning_rate),
+            ])?;
             (progress.batch, progress.loss_sum, progress.correct_sum, progress.images) = (0, 0.0, 0.0, 0);
             let images_per_second = epoch_images as f64 / epoch_start.elapsed().as_secs_f64();
             let images_left = (epochs - progress.epoch) * train.len();
@@ -166,7 +186,9 @@ impl Cell<'_> {
                 accuracy,
                 learning_rate,
                 images_per_second,
-                left: Duration::from_secs_f64(images_left as f64 * clock.sitting() / sitting_images.max(1) as f64),
+                left: Duration::from_secs_f64(
+                    images_left as f64 * clock.sitting() / sitting_images.max(1) as f64,
+                ),
             });
         }
         trainer.progress.seconds = clock.total();

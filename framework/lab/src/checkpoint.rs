@@ -76,7 +76,8 @@ impl Checkpoints {
             progress,
         };
         files::write_atomically(&partial.join("state.safetensors"), &bytes)?;
-        let text = serde_json::to_string_pretty(&manifest).map_err(|e| LabError::damaged(&partial, e.to_string()))?;
+        let text = serde_json::to_string_pretty(&manifest)
+            .map_err(|e| LabError::damaged(&partial, e.to_string()))?;
         files::write_atomically(&partial.join("manifest.json"), text.as_bytes())?;
         if whole.exists() {
             // Saved before at this very step, by a sitting that ended here.
@@ -99,8 +100,9 @@ impl Checkpoints {
         let Some(folder) = self.list()?.pop() else { return Ok(None) };
         let place = folder.join("manifest.json");
         let remedy = "remove this folder to go on from the checkpoint before it";
-        let manifest: Manifest = serde_json::from_slice(&files::read(&place)?)
-            .map_err(|error| LabError::damaged(&place, format!("not a checkpoint's manifest ({error}); {remedy}")))?;
+        let manifest: Manifest = serde_json::from_slice(&files::read(&place)?).map_err(|error| {
+            LabError::damaged(&place, format!("not a checkpoint's manifest ({error}); {remedy}"))
+        })?;
         if manifest.format != FORMAT {
             let message = format!(
                 "the checkpoint has format {}, this program reads format {FORMAT}; use the version that wrote it, or {remedy}",
@@ -161,7 +163,10 @@ mod tests {
     use crate::tensors::NamedTensor;
 
     fn state(value: f32) -> Tensors {
-        Tensors::from([("weight".to_owned(), NamedTensor { shape: vec![2, 1], values: vec![value, f32::NAN] })])
+        Tensors::from([(
+            "weight".to_owned(),
+            NamedTensor { shape: vec![2, 1], values: vec![value, f32::NAN] },
+        )])
     }
 
     fn progress(step: u64) -> Progress {

@@ -41,7 +41,9 @@ pub enum LabError {
         message: String,
     },
     /// The loss stopped being a number.
-    #[error("training diverged: the loss is {loss} in epoch {epoch}, batch {batch}; try a smaller learning rate or a longer warm-up")]
+    #[error(
+        "training diverged: the loss is {loss} in epoch {epoch}, batch {batch}; try a smaller learning rate or a longer warm-up"
+    )]
     Diverged {
         /// The epoch, from one.
         epoch: usize,
@@ -91,7 +93,9 @@ impl LabError {
             Self::Config(_) | Self::Net(_) | Self::Reference(_) | Self::NotRun => FailureClass::Usage,
             Self::Files { action, .. } if *action == CREATE => FailureClass::Usage,
             Self::Data(_) | Self::Damaged { .. } => FailureClass::Data,
-            Self::Engine(_) | Self::Files { .. } | Self::Diverged { .. } | Self::Component { .. } => FailureClass::Training,
+            Self::Engine(_) | Self::Files { .. } | Self::Diverged { .. } | Self::Component { .. } => {
+                FailureClass::Training
+            }
             Self::Interrupted => FailureClass::Interrupted,
         }
     }

@@ -43,8 +43,9 @@ pub(crate) fn evaluate(
         let mut calibrated = base.predictions().clone();
         for e in 0..test.experts.len() {
             let own = hold_out(one_expert(base.predictions(), e), trained_on, &scored)?;
-            let calibration =
-                guarded(&name, || entry.calibrator.component.fit(&own, class_counts).map_err(|error| error.message))?;
+            let calibration = guarded(&name, || {
+                entry.calibrator.component.fit(&own, class_counts).map_err(|error| error.message)
+            })?;
             fitted.push(format!("{} on expert {e}: {}", entry.calibrator.name, calibration.summary()));
             let apply = |matrix: Matrix| calibration.apply(matrix);
             test.experts[e] = map(&name, &test.experts[e], &apply)?;
@@ -72,8 +73,9 @@ pub(crate) fn evaluate(
             let name = format!("calibrator/{}", entry.calibrator.name);
             let own = Predictions { experts: vec![logits.clone()], ..base.predictions().clone() };
             let own = hold_out(own, trained_on, &scored)?;
-            let calibration =
-                guarded(&name, || entry.calibrator.component.fit(&own, class_counts).map_err(|error| error.message))?;
+            let calibration = guarded(&name, || {
+                entry.calibrator.component.fit(&own, class_counts).map_err(|error| error.message)
+            })?;
             fitted.push(format!("{} on the ensemble: {}", entry.calibrator.name, calibration.summary()));
             ensemble = map(&name, &ensemble, &|matrix| calibration.apply(matrix))?;
             logits = map(&name, &logits, &|matrix| calibration.apply(matrix))?;
@@ -112,8 +114,10 @@ fn hold_out(
     trained_on: &BTreeSet<SampleId>,
     scored: &BTreeSet<SampleId>,
 ) -> Result<HeldOut, LabError> {
-    HeldOut::new(predictions, trained_on, scored)
-        .map_err(|error| LabError::Component { component: "calibration".to_owned(), message: error.to_string() })
+    HeldOut::new(predictions, trained_on, scored).map_err(|error| LabError::Component {
+        component: "calibration".to_owned(),
+        message: error.to_string(),
+    })
 }
 
 fn one_expert(predictions: &Predictions, expert: usize) -> Predictions {
@@ -128,7 +132,8 @@ fn with_known_prior(logits: &LogitMatrix, labels: &[u32], rows: &[u32]) -> Logit
     for &label in labels {
         counts[label as usize] += 1;
     }
-    let log_prior: Vec<f32> = counts.iter().map(|&n| (n as f64 / labels.len().max(1) as f64).ln() as f32).collect();
+    let log_prior: Vec<f32> =
+        counts.iter().map(|&n| (n as f64 / labels.len().max(1) as f64).ln() as f32).collect();
     let corrected = |&row: &u32| {
         let values = &logits.values[row as usize * classes..][..classes];
         values.iter().zip(&log_prior).map(|(value, prior)| value + prior).collect::<Vec<f32>>()
@@ -158,7 +163,11 @@ fn map_experts(
             if result.len() == expected {
                 Ok(result)
             } else {
-                Err(format!("it gave {} values for {} samples of {classes} classes", result.len(), range.len()))
+                Err(format!(
+                    "it gave {} values for {} samples of {classes} classes",
+                    result.len(),
+                    range.len()
+                ))
             }
         })?;
         values.extend(chunk);

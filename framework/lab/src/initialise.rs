@@ -10,7 +10,9 @@ pub(crate) fn initial_values(parameter: &Parameter, place: usize, seed: u64) -> 
     match parameter.init {
         Init::Constant(value) => vec![value; n],
         Init::Normal { std } => (0..n).map(|_| (stream.normal() * f64::from(std)) as f32).collect(),
-        Init::Uniform { low, high } => (0..n).map(|_| stream.uniform(f64::from(low), f64::from(high)) as f32).collect(),
+        Init::Uniform { low, high } => {
+            (0..n).map(|_| stream.uniform(f64::from(low), f64::from(high)) as f32).collect()
+        }
         Init::UnitColumns => {
             let columns = parameter.shape.last().copied().unwrap_or(1);
             let mut values: Vec<f64> = (0..n).map(|_| stream.uniform(-1.0, 1.0)).collect();

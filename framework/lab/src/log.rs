@@ -48,7 +48,8 @@ impl MetricLog {
     pub(crate) fn append(&mut self, measurements: &[Measurement<'_>]) -> Result<(), LabError> {
         let mut text = String::new();
         for measurement in measurements {
-            let line = serde_json::to_string(measurement).map_err(|e| LabError::damaged(&self.path, e.to_string()))?;
+            let line = serde_json::to_string(measurement)
+                .map_err(|e| LabError::damaged(&self.path, e.to_string()))?;
             text.push_str(&line);
             text.push('\n');
         }

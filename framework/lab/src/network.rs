@@ -62,7 +62,8 @@ impl Network {
             }
             let mut places = Vec::new();
             for parameter in head.parameters(length, classes) {
-                let place = net.parameter(format!("{name}.{}", parameter.name), &parameter.shape, parameter.init)?;
+                let place =
+                    net.parameter(format!("{name}.{}", parameter.name), &parameter.shape, parameter.init)?;
                 places.push((place.index(), matrix_shape(&parameter)));
             }
             plugin.push(places);

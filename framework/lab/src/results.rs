@@ -30,7 +30,8 @@ pub fn summarise(experiment: &Experiment, outcomes: &[ArmOutcome]) -> Result<sum
     for reference in &experiment.references {
         let file = Reference::load(&reference.file).map_err(|error| wrong(&error))?;
         let row = file.row(&reference.row).map_err(|error| wrong(&error))?.clone();
-        results = results.beside(Published { row, arm: reference.arm.clone() }).map_err(|error| wrong(&error))?;
+        results =
+            results.beside(Published { row, arm: reference.arm.clone() }).map_err(|error| wrong(&error))?;
     }
     results.protocol = protocol(experiment, outcomes);
     Ok(results)
@@ -41,7 +42,11 @@ fn protocol(experiment: &Experiment, outcomes: &[ArmOutcome]) -> Vec<String> {
     let mut shared: Vec<(String, Vec<String>)> = Vec::new();
     for (arm, outcome) in experiment.arms.iter().zip(outcomes) {
         let p = &outcome.protocol;
-        let apart = if p.validation == 0 { String::new() } else { format!(", {} kept apart for validation", p.validation) };
+        let apart = if p.validation == 0 {
+            String::new()
+        } else {
+            format!(", {} kept apart for validation", p.validation)
+        };
         let mut own = vec![
             format!(
                 "{}: {} training images of {} classes{apart}; subset SHA-256 {}",
@@ -94,7 +99,9 @@ pub fn write_tables(
     }
     let cells: Vec<_> = outcomes
         .iter()
-        .flat_map(|arm| arm.cells.iter().map(|cell| json!({ "arm": arm.name, "seed": cell.seed, "cell": cell.folder })))
+        .flat_map(|arm| {
+            arm.cells.iter().map(|cell| json!({ "arm": arm.name, "seed": cell.seed, "cell": cell.folder }))
+        })
         .collect();
     let text = format!("{:#}\n", json!({ "experiment": experiment.name, "cells": cells }));
     files::write_atomically(&folder.join("cells.json"), text.as_bytes())

@@ -76,7 +76,8 @@ impl<'a> PreparedArm<'a> {
         let split = divide(&data, arm.validation.as_ref());
         let network = Network::describe(arm, &data)?;
         let class_counts = split.train.class_counts(data.classes.len());
-        let trainees = balpoe_core::components::Trainees { experts: network.experts, class_counts: &class_counts };
+        let trainees =
+            balpoe_core::components::Trainees { experts: network.experts, class_counts: &class_counts };
         arm.objective.component.prepare(trainees).map_err(|error| arm.blame("objective", error))?;
         Ok(Self { arm, data, split, network })
     }
@@ -181,10 +182,12 @@ fn run_cell(
 /// Evaluates the kept predictions of a finished cell, and keeps the figures.
 fn evaluate_cell(prepared: &PreparedArm<'_>, folder: &CellFolder, key: &Key) -> Result<Evaluation, LabError> {
     let test = folder.predictions("test")?;
-    let kept = if prepared.split.validation.is_empty() { None } else { Some(folder.predictions("validation")?) };
+    let kept =
+        if prepared.split.validation.is_empty() { None } else { Some(folder.predictions("validation")?) };
     let class_counts = prepared.split.train.class_counts(prepared.data.classes.len());
     let trained_on = prepared.trained_on();
-    let evaluation = evaluate(prepared.arm, &prepared.data, &class_counts, &test, kept.as_ref(), &trained_on)?;
+    let evaluation =
+        evaluate(prepared.arm, &prepared.data, &class_counts, &test, kept.as_ref(), &trained_on)?;
     folder.write_evaluation(key, evaluation.fitted.clone(), evaluation.metrics.clone())?;
     Ok(evaluation)
 }
@@ -193,7 +196,11 @@ fn evaluate_cell(prepared: &PreparedArm<'_>, folder: &CellFolder, key: &Key) -> 
 ///
 /// # Errors
 /// If the data or the network of an arm cannot be had.
-pub fn collect(experiment: &Experiment, data_root: &Path, store: &Store) -> Result<Vec<ArmOutcome>, LabError> {
+pub fn collect(
+    experiment: &Experiment,
+    data_root: &Path,
+    store: &Store,
+) -> Result<Vec<ArmOutcome>, LabError> {
     let mut outcomes = Vec::new();
     for arm in &experiment.arms {
         let prepared = PreparedArm::new(arm, data_root)?;
@@ -212,7 +219,11 @@ pub fn collect(experiment: &Experiment, data_root: &Path, store: &Store) -> Resu
     Ok(outcomes)
 }
 
-fn stored_cell(prepared: &PreparedArm<'_>, folder: &CellFolder, key: &Key) -> Result<(Metrics, Vec<String>), LabError> {
+fn stored_cell(
+    prepared: &PreparedArm<'_>,
+    folder: &CellFolder,
+    key: &Key,
+) -> Result<(Metrics, Vec<String>), LabError> {
     if !folder.is_done(key)? {
         return Err(LabError::NotRun);
     }

@@ -30,7 +30,8 @@ pub(crate) fn divide(data: &Data, validation: Option<&Validation>) -> TrainingSp
     };
     let mut apart = Vec::new();
     for class in 0..data.classes.len() as u32 {
-        let mut positions: Vec<u32> = all.iter().copied().filter(|&p| data.train.labels[p as usize] == class).collect();
+        let mut positions: Vec<u32> =
+            all.iter().copied().filter(|&p| data.train.labels[p as usize] == class).collect();
         let count = validation.held_out(positions.len());
         Stream::new(0, Purpose::Subset, 0, u64::from(class)).shuffle(&mut positions);
         apart.extend_from_slice(&positions[..count]);

@@ -141,7 +141,8 @@ impl CellFolder {
     pub(crate) fn is_done(&self, key: &Key) -> Result<bool, LabError> {
         let Some(manifest) = self.manifest()? else { return Ok(false) };
         if manifest.train_key != key.as_str() {
-            let message = format!("belongs to the cell {}, expected {key}; remove the folder", manifest.train_key);
+            let message =
+                format!("belongs to the cell {}, expected {key}; remove the folder", manifest.train_key);
             return Err(LabError::damaged(&self.path.join("manifest.json"), message));
         }
         Ok(manifest.finished.is_some())
@@ -157,10 +158,18 @@ impl CellFolder {
         }
     }
 
-    pub(crate) fn write_evaluation(&self, key: &Key, fitted: Vec<String>, metrics: Metrics) -> Result<(), LabError> {
+    pub(crate) fn write_evaluation(
+        &self,
+        key: &Key,
+        fitted: Vec<String>,
+        metrics: Metrics,
+    ) -> Result<(), LabError> {
         let path = self.evaluation_path(key);
         files::create_folder(path.parent().unwrap_or(&self.path))?;
-        write_json(&path, &StoredEvaluation { format: FORMAT, evaluation_key: key.as_str().to_owned(), fitted, metrics })
+        write_json(
+            &path,
+            &StoredEvaluation { format: FORMAT, evaluation_key: key.as_str().to_owned(), fitted, metrics },
+        )
     }
 
     fn evaluation_path(&self, key: &Key) -> PathBuf {
@@ -179,7 +188,9 @@ impl CellFolder {
         let path = self.path.join(format!("predictions-{split}.safetensors"));
         let mut stored = tensors::decode(&path, &files::read(&path)?)?;
         let mut take = |name: &str| {
-            stored.remove(name).ok_or_else(|| LabError::damaged(&path, format!("expected a tensor `{name}`, found none")))
+            stored
+                .remove(name)
+                .ok_or_else(|| LabError::damaged(&path, format!("expected a tensor `{name}`, found none")))
         };
         let labels: Vec<u32> = take("labels")?.values.iter().map(|&v| v as u32).collect();
         let positions = take("positions")?.values;
@@ -192,7 +203,11 @@ impl CellFolder {
                     experts.push(LogitMatrix { values: logits.values, classes });
                 }
                 _ => {
-                    let message = format!("expected logits of {} samples, found shape {:?}", labels.len(), logits.shape);
+                    let message = format!(
+                        "expected logits of {} samples, found shape {:?}",
+                        labels.len(),
+                        logits.shape
+                    );
                     return Err(LabError::damaged(&path, message));
                 }
             }
@@ -211,12 +226,18 @@ impl CellFolder {
             let shape = vec![expert.samples(), expert.classes];
             stored.insert(format!("logits.{e}"), NamedTensor { shape, values: expert.values.clone() });
         }
-        files::write_atomically(&self.path.join(format!("predictions-{split}.safetensors")), &tensors::encode(&stored)?)
+        files::write_atomically(
+            &self.path.join(format!("predictions-{split}.safetensors")),
+            &tensors::encode(&stored)?,
+        )
     }
 }
 
 fn newer(path: &Path, format: u32) -> LabError {
-    LabError::damaged(path, format!("has format {format}, this program reads up to {FORMAT}; use a newer version"))
+    LabError::damaged(
+        path,
+        format!("has format {format}, this program reads up to {FORMAT}; use a newer version"),
+    )
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, LabError> {

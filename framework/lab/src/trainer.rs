@@ -1,6 +1,8 @@
 //! The training of one cell, step by step, with everything that a checkpoint must hold.
 
-use balpoe_core::components::{Batch, Data, MixingStreams, Optimizer, Position, Split, TrainingLoss, Trainees, Update};
+use balpoe_core::components::{
+    Batch, Data, MixingStreams, Optimizer, Position, Split, Trainees, TrainingLoss, Update,
+};
 use balpoe_core::experiment::{Arm, BatchNormGroup, Lowering};
 use balpoe_core::random::{Purpose, Stream};
 use balpoe_engine::{self as engine, CpuExecutor, CpuOptions, Mode, OperationTime, SoftTargets};
@@ -67,7 +69,8 @@ impl<'a> Trainer<'a> {
         }
         let class_counts = train.class_counts(data.classes.len());
         let trainees = Trainees { experts: network.experts, class_counts: &class_counts };
-        let loss = arm.objective.component.prepare(trainees).map_err(|error| arm.blame("objective", error))?;
+        let loss =
+            arm.objective.component.prepare(trainees).map_err(|error| arm.blame("objective", error))?;
         let in_engine = matches!(network.heads, Heads::Lowered) && arm.train.lowering == Lowering::Auto;
         let lowered = if in_engine { loss.lower() } else { None };
         let slots = arm.optimizer.component.slots();
@@ -86,8 +89,12 @@ impl<'a> Trainer<'a> {
     /// If the loss is not finite (no parameter is updated then), or the engine or a plugin fails.
     pub fn step(&mut self, mut batch: Batch, position: Position) -> Result<StepResult, LabError> {
         for (place, mixing) in self.arm.mixings.iter().enumerate() {
-            let streams =
-                MixingStreams { seed: self.seed, epoch: position.epoch, batch: position.batch, position: place };
+            let streams = MixingStreams {
+                seed: self.seed,
+                epoch: position.epoch,
+                batch: position.batch,
+                position: place,
+            };
             mixing.component.mix(&mut batch, &streams);
         }
         let images = batch.len();
@@ -121,7 +128,11 @@ impl<'a> Trainer<'a> {
     }
 
     /// Loss and backward pass in the engine. Gives the loss and the sum of mixed accuracies.
-    fn engine_loss(&mut self, loss: &LogitAdjustedCrossEntropy, batch: &Batch) -> Result<(f64, f64), LabError> {
+    fn engine_loss(
+        &mut self,
+        loss: &LogitAdjustedCrossEntropy,
+        batch: &Batch,
+    ) -> Result<(f64, f64), LabError> {
         let (experts, classes) = (self.network.experts, self.network.classes);
         let logits: Vec<&[f32]> = (0..experts).map(|e| self.executor.output(experts + e)).collect();
         let correct = mixed_correct(&logits, classes, batch);
@@ -158,7 +169,8 @@ impl<'a> Trainer<'a> {
             };
             outputs.push(EngineExpert { features: self.executor.output(e).to_vec(), source });
         }
-        let mut stream = Stream::new(self.seed, Purpose::Plugin, position.epoch as u64, position.batch as u64);
+        let mut stream =
+            Stream::new(self.seed, Purpose::Plugin, position.epoch as u64, position.batch as u64);
         let step = BridgeStep {
             targets: &batch.targets,
             classes,
@@ -167,9 +179,11 @@ impl<'a> Trainer<'a> {
             device_seed: stream.word(),
         };
         let result = bridge::loss_through_dfdx(outputs, &*self.arm.head.component, &*self.loss, &step)?;
-        let values: Vec<&[f32]> = result.experts.iter().map(|expert| expert.logit_values.as_slice()).collect();
+        let values: Vec<&[f32]> =
+            result.experts.iter().map(|expert| expert.logit_values.as_slice()).collect();
         let correct = mixed_correct(&values, classes, batch);
-        let mut seeds: Vec<Option<&[f32]>> = result.experts.iter().map(|e| Some(e.features.as_slice())).collect();
+        let mut seeds: Vec<Option<&[f32]>> =
+            result.experts.iter().map(|e| Some(e.features.as_slice())).collect();
         seeds.extend(result.experts.iter().filter_map(|e| e.logits.as_deref().map(Some)));
         self.executor.backward(&seeds)?;
         if let Heads::Plugin(places) = &self.network.heads {
@@ -233,7 +247,10 @@ impl<'a> Trainer<'a> {
             (parameter.name.clone(), NamedTensor { shape: parameter.shape.clone(), values })
         });
         let buffers = net.buffers().iter().enumerate().map(|(place, buffer)| {
-            (buffer.name.clone(), NamedTensor { shape: vec![buffer.len], values: self.executor.buffer(place).to_vec() })
+            (
+                buffer.name.clone(),
+                NamedTensor { shape: vec![buffer.len], values: self.executor.buffer(place).to_vec() },
+            )
         });
         parameters.chain(buffers).collect()
     }
@@ -281,7 +298,10 @@ fn slot_name(slot: usize, parameter: &str) -> String {
     format!("optimizer.{slot}.{parameter}")
 }
 
-fn head_parameters(executor: &CpuExecutor, places: &[(usize, (usize, usize))]) -> Vec<(Vec<f32>, (usize, usize))> {
+fn head_parameters(
+    executor: &CpuExecutor,
+    places: &[(usize, (usize, usize))],
+) -> Vec<(Vec<f32>, (usize, usize))> {
     places.iter().map(|&(place, shape)| (executor.parameter(place).to_vec(), shape)).collect()
 }
 
