@@ -157,3 +157,44 @@ balpoe_core::register! {
             Cao et al., Learning imbalanced datasets with label-distribution-aware margin loss, NeurIPS 2019, section 4",
     example: "kind = \"cifar100\"\nimbalance_ratio = 100.0",
 }
+
+#[cfg(test)]
+mod tests {
+    use balpoe_core::registry::ComponentKind;
+
+    use super::*;
+
+    /// Builds the component from its table; the error's message with its advice.
+    fn build(name: &str, table: &str) -> Result<Box<dyn Dataset>, String> {
+        let registrations = <dyn Dataset>::registrations();
+        let registration = registrations.into_iter().find(|r| r.descriptor.name == name).unwrap();
+        registration
+            .build_text(table)
+            .map(|(component, _)| component)
+            .map_err(|error| format!("{error}; {}", error.help.as_deref().unwrap_or_default()))
+    }
+
+    #[test]
+    fn impossible_settings_are_explained() {
+        for (name, table, expected) in [
+            ("cifar100", "imbalance_ratio = 0.5", "must be at least 1, found 0.5"),
+            ("cifar100", "imbalance_ratio = 1000.0", "it can be at most 500"),
+            ("cifar10", "group_imbalance_ratio = nan", "must be at least 1, found NaN"),
+            ("cifar10", "subset_seed = 3", "set subset = \"seeded\""),
+            ("cifar10", "subset = \"oficial\"", "did you mean \"official\"?"),
+            ("cifar100", "imbalance = 10.0", "unknown key `imbalance`; did you mean `imbalance_ratio`?"),
+            ("cifar100", "deviation = [0.2, 0.0, 0.2]", "must be positive"),
+        ] {
+            let message = build(name, table).unwrap_err();
+            assert!(message.contains(expected), "{table}: {message}");
+        }
+        assert!(build("cifar10", "imbalance_ratio = 1000.0\nsubset = \"seeded\"\nsubset_seed = 3").is_ok());
+    }
+
+    #[test]
+    fn missing_files_say_how_to_get_them() {
+        let nowhere = std::path::Path::new("no-such-folder");
+        let error = build("cifar100", "").unwrap().load(Place { root: nowhere }).unwrap_err().to_string();
+        assert!(error.contains("train.bin`; get it with `balpoe data fetch cifar100`"), "{error}");
+    }
+}

@@ -79,6 +79,12 @@ fn batches_do_not_depend_on_the_number_of_workers() {
     for workers in [1, 2, 3, 20] {
         assert!(load(workers, 1, 1) == alone, "{workers} workers");
     }
+    for workers in [0, 2] {
+        let pipeline = pipeline(resident(50), 50, Some(Arc::new(Noise)), workers);
+        let rest: Result<Vec<_>, _> = pipeline.load_from((0..50).rev().collect(), 1, 1, 5).collect();
+        assert!(rest.unwrap() == alone[5..], "{workers} workers, from the middle");
+        assert!(pipeline.load_from((0..50).collect(), 1, 1, 13).next().is_none());
+    }
     assert!(load(2, 2, 1) != alone && load(2, 1, 2) != alone, "seed and epoch matter");
 }
 
