@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use balpoe_core::config::Sources;
-use balpoe_core::experiment::Experiment;
+use balpoe_core::experiment::{Arm, Experiment};
 use balpoe_lab::FailureClass;
 
 use crate::diagnostics::Failure;
@@ -14,7 +14,12 @@ pub(super) fn run(files: &[PathBuf]) -> Result<ExitCode, Failure> {
     let mut wrong = 0;
     for file in files {
         let mut sources = Sources::default();
-        match Experiment::read(file, &[], &mut sources) {
+        let read = Experiment::read(file, &[], &mut sources);
+        let rehearsed = read.and_then(|experiment| {
+            experiment.arms.iter().try_for_each(Arm::rehearse)?;
+            Ok(experiment)
+        });
+        match rehearsed {
             Ok(experiment) => {
                 let arms = experiment.arms.len();
                 let cells = arms * experiment.seeds.len();

@@ -121,6 +121,16 @@ impl Arm {
         }
     }
 
+    /// Prepares the objective for the backbone's experts and an invented data set of two classes, to find settings that do not
+    /// fit each other before the data are there.
+    ///
+    /// # Errors
+    /// If the objective refuses.
+    pub fn rehearse(&self) -> Result<(), ConfigError> {
+        let trainees = Trainees { experts: self.backbone.component.experts(), class_counts: &[2, 1] };
+        self.objective.component.prepare(trainees).map(drop).map_err(|error| self.blame("objective", error))
+    }
+
     /// The key of a cell's weights. `fingerprint` is the data's, `network` the canonical text of the network.
     pub fn train_key(&self, seed: u64, fingerprint: &str, network: &str) -> Key {
         Key::of(&json!({
