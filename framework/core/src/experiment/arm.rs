@@ -7,7 +7,7 @@ use super::settings::{Evaluate, Train, Validation};
 use super::{FORMAT, Key};
 use crate::components::{
     Aggregator, Augmentation, Backbone, Calibrator, Dataset, ExpertHead, Mixing, Objective, Optimizer,
-    Sampler, Schedule,
+    Sampler, Schedule, Trainees,
 };
 use crate::config::{self, ConfigError, Data, Entry, Sources, Table, Value, suggestion};
 use crate::registry::{self, Built, ComponentKind, Kind};
