@@ -83,6 +83,9 @@ pub(super) const fn widest_panel(registers: usize) -> usize {
     if registers >= 32 { 2 } else { 1 }
 }
 
+/// A product whose caller vouched for its pointers; only `write` and `add` make one.
+struct Vouched<T>(T);
+
 /// For every pixel of a grid, `W` vectors of sums: over the runs' source values, each times its weight vectors
 /// `[value][W]`.
 ///
@@ -102,27 +105,28 @@ impl<const W: usize> Product<'_, W> {
     /// Writes the sums.
     ///
     /// # Safety
-    /// All pixels of the grid, with the runs at each, must be readable at the source and, with `W` vectors each, writable
-    /// at the target; a weight panel must be readable.
+    /// In all repetitions, all pixels of the grid, with the runs at each, must be readable at the source and, with `W`
+    /// vectors each, writable at the target; the panels of weights must be readable.
     #[inline(always)]
     pub(super) unsafe fn write<S: Simd>(self, simd: S) {
-        simd.vectorize(self);
+        simd.vectorize(Vouched(self));
     }
 }
 
-impl<const W: usize> Kernel for Product<'_, W> {
+impl<const W: usize> Kernel for Vouched<Product<'_, W>> {
     type Output = ();
 
     /// Chooses the number of pixels in a block: as many as registers allow, and such that blocks are about equal.
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let most = const { most_sums(S::REGISTERS, W) };
-        let pixels = self.grid.columns.div_ceil(self.grid.columns.div_ceil(most));
+        let columns = self.0.grid.columns;
+        let pixels = columns.div_ceil(columns.div_ceil(most));
         macro_rules! choose {
             ($($count:literal)*) => {
                 match pixels {
                     // SAFETY: whoever called `write` vouched for the pointers.
-                    $($count if $count <= most => unsafe { self.in_blocks::<S, $count>(simd) },)*
+                    $($count if $count <= most => unsafe { self.0.in_blocks::<S, $count>(simd) },)*
                     _ => unreachable!("a block has at most {most} pixels"),
                 }
             };
@@ -233,29 +237,30 @@ impl<const W: usize> Outer<'_, W> {
     /// Adds the products.
     ///
     /// # Safety
-    /// All pixels of the grid, with the runs at each, must be readable at the source and, with `W` vectors each, at the
-    /// vectors; the sums must be writable.
+    /// In all repetitions, all pixels of the grid, with the runs at each, must be readable at the source and, with `W`
+    /// vectors each, at the vectors; the sums must be writable.
     #[inline(always)]
     pub(super) unsafe fn add<S: Simd>(self, simd: S) {
-        simd.vectorize(self);
+        simd.vectorize(Vouched(self));
     }
 }
 
-impl<const W: usize> Kernel for Outer<'_, W> {
+impl<const W: usize> Kernel for Vouched<Outer<'_, W>> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let [outer, inner] = &self.repeats;
+        let product = &self.0;
+        let [outer, inner] = &product.repeats;
         for i in 0..outer.count {
             for j in 0..inner.count {
                 // SAFETY: whoever called `add` vouched for all repetitions.
                 unsafe {
-                    self.over_runs(
+                    product.over_runs(
                         simd,
-                        self.source.add(i * outer.source + j * inner.source),
-                        self.vectors.add(i * outer.target + j * inner.target),
-                        self.sums.add(i * outer.weights + j * inner.weights),
+                        product.source.add(i * outer.source + j * inner.source),
+                        product.vectors.add(i * outer.target + j * inner.target),
+                        product.sums.add(i * outer.weights + j * inner.weights),
                     );
                 }
             }

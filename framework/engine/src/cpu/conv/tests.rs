@@ -41,9 +41,42 @@ struct Reference {
     input: Vec<f32>,
     weight: Vec<f32>,
     dy: Vec<f32>,
-    output: Vec<f64>,
-    dx: Vec<f64>,
-    dw: Vec<f64>,
+    output: Sums,
+    dx: Sums,
+    dw: Sums,
+}
+
+/// Sums of products.
+struct Sums {
+    values: Vec<f64>,
+    /// Of the products' magnitudes: what rounding errors are proportional to, whatever cancels.
+    magnitudes: Vec<f64>,
+}
+
+impl Sums {
+    fn zero(len: usize) -> Self {
+        Self { values: vec![0.0; len], magnitudes: vec![0.0; len] }
+    }
+
+    fn add(&mut self, index: usize, a: f32, b: f32) {
+        let product = f64::from(a) * f64::from(b);
+        self.values[index] += product;
+        self.magnitudes[index] += product.abs();
+    }
+
+    /// Largest difference over largest sum of magnitudes; what is found is padded with zeros.
+    fn error(&self, found: &[f32], channels: usize, padded: usize) -> f64 {
+        let mut difference = 0.0_f64;
+        for (found, expected) in found.chunks_exact(padded).zip(self.values.chunks_exact(channels)) {
+            let (found, padding) = found.split_at(channels);
+            assert!(padding.iter().all(|&value| value == 0.0), "padding is not zero: {padding:?}");
+            for (&found, &expected) in found.iter().zip(expected) {
+                assert!(found.is_finite(), "{found} where {expected} was expected");
+                difference = difference.max((f64::from(found) - expected).abs());
+            }
+        }
+        difference / self.magnitudes.iter().fold(f64::MIN_POSITIVE, |a, &b| a.max(b))
+    }
 }
 
 fn reference(shape: &ConvShape, images: usize, seed: u64) -> Reference {
@@ -51,7 +84,8 @@ fn reference(shape: &ConvShape, images: usize, seed: u64) -> Reference {
     let input = values(images * s.in_height * s.in_width * s.in_channels, seed);
     let weight = values(s.weight_len(), seed + 1);
     let dy = values(images * s.out_height * s.out_width * s.out_channels, seed + 2);
-    let (mut output, mut dx, mut dw) = (vec![0.0; dy.len()], vec![0.0; input.len()], vec![0.0; weight.len()]);
+    let (mut output, mut dx, mut dw) =
+        (Sums::zero(dy.len()), Sums::zero(input.len()), Sums::zero(weight.len()));
     for image in 0..images {
         for (y, x) in (0..s.out_height).flat_map(|y| (0..s.out_width).map(move |x| (y, x))) {
             for out in 0..s.out_channels {
@@ -70,9 +104,9 @@ fn reference(shape: &ConvShape, images: usize, seed: u64) -> Reference {
                         let channel = out / s.group_outputs() * s.group_inputs() + within;
                         let i = ((image * s.in_height + row) * s.in_width + column) * s.in_channels + channel;
                         let w = ((out * s.group_inputs() + within) * s.kernel[0] + ky) * s.kernel[1] + kx;
-                        output[o] += f64::from(input[i]) * f64::from(weight[w]);
-                        dx[i] += f64::from(dy[o]) * f64::from(weight[w]);
-                        dw[w] += f64::from(dy[o]) * f64::from(input[i]);
+                        output.add(o, input[i], weight[w]);
+                        dx.add(i, dy[o], weight[w]);
+                        dw.add(w, dy[o], input[i]);
                     }
                 }
             }
@@ -90,21 +124,6 @@ fn in_halo(dense: &[f32], layout: &Halo, images: usize, [height, width, channels
         scratch[layout.offset(image, row, column)..][..channels].copy_from_slice(values);
     }
     scratch
-}
-
-/// Largest difference over largest value; padding must be zero.
-fn error(found: &[f32], expected: &[f64], channels: usize) -> f64 {
-    let (mut difference, mut largest) = (0.0_f64, f64::MIN_POSITIVE);
-    for (found, expected) in found.chunks_exact(round_up(channels)).zip(expected.chunks_exact(channels)) {
-        let (found, padding) = found.split_at(channels);
-        assert!(padding.iter().all(|&value| value == 0.0), "padding is not zero: {padding:?}");
-        for (&found, &expected) in found.iter().zip(expected) {
-            assert!(found.is_finite(), "{found} where {expected} was expected");
-            difference = difference.max((f64::from(found) - expected).abs());
-            largest = largest.max(expected.abs());
-        }
-    }
-    difference / largest
 }
 
 /// Holds all passes of one kernel against the reference; `images` may exceed a block.
@@ -152,20 +171,20 @@ fn check(shape: &ConvShape, images: usize, winograd: bool, bound: f64) {
         let mut dw = vec![f32::NAN; shape.weight_len()];
         kernel.finish_weight_gradient(&accumulator, &mut dw);
         let errors = [
-            error(&output, &expected.output, shape.out_channels),
-            error(&dx, &expected.dx, shape.in_channels),
-            dw.iter().zip(&expected.dw).map(|(a, b)| (f64::from(*a) - b).abs()).fold(0.0, f64::max)
-                / expected.dw.iter().fold(f64::MIN_POSITIVE, |a, b| a.max(b.abs())),
+            expected.output.error(&output, shape.out_channels, round_up(shape.out_channels)),
+            expected.dx.error(&dx, shape.in_channels, round_up(shape.in_channels)),
+            expected.dw.error(&dw, 1, 1),
         ];
         assert!(errors.iter().all(|&error| error <= bound), "{what}: errors {errors:?} exceed {bound}");
     }
 }
 
-/// Bound of the algorithms that only reorder sums.
-const DIRECT: f64 = 2e-6;
+/// Bound of the algorithms that only reorder sums; the worst of 400 cases of each test was 2.1e-7.
+const DIRECT: f64 = 1e-6;
 
-/// Bound of Winograd's algorithm; 2.4e-6 to 6.1e-6 were measured on the shapes of ResNet-32.
-const WINOGRAD: f64 = 2e-5;
+/// Bound of Winograd's algorithm, whose transforms add and subtract numbers larger than the result; the worst of 400
+/// cases was 2.0e-6.
+const WINOGRAD: f64 = 8e-6;
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
