@@ -3,7 +3,6 @@
 //! The components themselves, which experiments name, are in `balpoe-plugins`; this crate is what they are made of.
 
 mod cifar;
-mod digest;
 mod distribution;
 mod fetch;
 mod legacy_numpy;
@@ -16,7 +15,6 @@ mod resident;
 mod subset;
 
 pub use cifar::{CIFAR10, CIFAR100, Cifar, LongTailed, OfficialFile, VerifiedSubset};
-pub use digest::{Fingerprint, sha256, sha256_of_positions};
 pub use distribution::TestDistribution;
 pub use fetch::Archive;
 pub use legacy_numpy::LegacyNumpy;

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use balpoe_core::components::{DataError, FileState};
-use balpoe_data::{Archive, CIFAR10, Cifar, OfficialFile, sha256};
+use balpoe_core::digest::sha256;
+use balpoe_data::{Archive, CIFAR10, Cifar, OfficialFile};
 
 /// What the server does with one request.
 #[derive(Clone, Copy)]

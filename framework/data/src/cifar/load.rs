@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use balpoe_core::components::{Data, DataError, Split};
+use balpoe_core::digest::{Fingerprint, sha256, sha256_of_positions};
 
 use super::official::{Cifar, OfficialFile, SIDE};
-use crate::digest::{Fingerprint, sha256, sha256_of_positions};
 use crate::official_file;
 use crate::profile::Profile;
 use crate::resident::ResidentImages;

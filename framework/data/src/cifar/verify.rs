@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use balpoe_core::components::{DataError, FileReport, FileState, Progress};
+use balpoe_core::digest::sha256;
 
 use super::official::{Cifar, OfficialFile};
-use crate::digest::sha256;
 use crate::official_file;
 
 impl Cifar {

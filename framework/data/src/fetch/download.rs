@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use balpoe_core::components::{DataError, Progress};
+use balpoe_core::digest::Fingerprint;
 
 use super::failed;
-use crate::digest::Fingerprint;
 
 /// An archive as its authors publish it: a gzip-compressed tar with one folder.
 #[derive(Clone, Copy, Debug)]

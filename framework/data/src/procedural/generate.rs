@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use balpoe_core::components::{Data, DataError, Split};
+use balpoe_core::digest::{Fingerprint, sha256_of_positions};
 use balpoe_core::random::{Purpose, Stream};
 
 use super::appearance::Appearance;
 use super::scene;
-use crate::digest::{Fingerprint, sha256_of_positions};
 use crate::profile::Profile;
 use crate::resident::ResidentImages;
 
