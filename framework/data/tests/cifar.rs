@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use balpoe_core::components::{Data, DataError, FileState};
+use balpoe_core::digest::sha256;
 use balpoe_data::{
     CIFAR10, CIFAR100, Cifar, Draw, LongTailed, OfficialFile, Profile, TestDistribution, VerifiedSubset,
-    sha256,
 };
 
 fn settings(imbalance_ratio: f64) -> LongTailed {
