@@ -81,17 +81,16 @@ impl Plan {
         Self { steps, backward, values, gradients, arena }
     }
 
-    /// Memory of an evaluation, where every value is forgotten after its last reader: regions and values per image.
-    ///
-    /// Values that `is_kept` chooses are left out; they live elsewhere.
+    /// Memory of an evaluation, where every value is forgotten after its last reader: regions of the values that `chosen`
+    /// chooses, and values per image.
     pub(super) fn evaluation(
         &self,
         graph: &Graph,
-        is_kept: impl Fn(ValueId) -> bool,
+        chosen: impl Fn(ValueId) -> bool,
     ) -> (Vec<Option<Region>>, usize) {
         let Lifetimes { mut values, .. } = Lifetimes::new(graph, &self.steps, &[]);
         for (id, region) in values.iter_mut().enumerate() {
-            if is_kept(id) {
+            if !chosen(id) {
                 *region = None;
             }
         }

@@ -8,20 +8,29 @@ use crate::cpu::graph::ValueId;
 use crate::cpu::memory::Buffer;
 use crate::cpu::norm::BatchNormGroup;
 use crate::cpu::plan::Step;
+use std::ops::Range;
 use std::sync::PoisonError;
 
-/// Images that go through the network together, if no kernel asks for more.
-const CHUNK: usize = 4;
+/// Images of a chunk, at most; it bounds the memory of every thread.
+const MOST_IMAGES: usize = 16;
+
+/// Steps that a few images go through together.
+#[derive(Clone)]
+struct Segment {
+    steps: Range<usize>,
+    /// How many images; as many as the kernels of these steps want in a block.
+    chunk: usize,
+}
 
 /// Memory of evaluations.
 pub(super) struct EvaluationMemory {
-    /// Values of the whole batch: what classifiers read and write, outputs, and what outlives a run of steps.
+    segments: Vec<Segment>,
+    /// Values of the whole batch: what classifiers read and write, outputs, and what outlives a segment.
     #[expect(dead_code, reason = "`places` points into it")]
     kept: Buffer,
     /// One for each thread: values of the images at hand.
     local: Vec<Buffer>,
     places: Vec<Option<Place>>,
-    chunk: usize,
 }
 
 impl CpuExecutor {
@@ -35,45 +44,34 @@ impl CpuExecutor {
             self.evaluation = Some(self.plan_evaluation());
         }
         let Some(memory) = &self.evaluation else { return Ok(()) };
-        let places = memory.places.clone();
+        let (places, segments) = (memory.places.clone(), memory.segments.clone());
         let frame = Frame { group: BatchNormGroup::All, ..self.frame(&places, &[]) };
         self.pool.run(batch, &|_, image| copy_image(&frame, images, image))?;
-        let mut step = 0;
-        while step < self.plan.steps.len() {
-            if let Some(op) = self.classifier_of(step) {
-                self.forward_classifier(op, &places, batch)?;
-                step += 1;
-            } else {
-                let end = self.end_of_run(step);
-                self.evaluate_run(&places, step..end, batch)?;
-                step = end;
+        for segment in segments {
+            match self.classifier_of(segment.steps.start) {
+                Some(op) => self.forward_classifier(op, &places, batch)?,
+                None => self.evaluate_segment(&places, &segment, batch)?,
             }
         }
         self.copy_outputs(&places, batch);
         Ok(())
     }
 
-    /// The end of the run of steps from `first` on that work image by image.
-    fn end_of_run(&self, first: usize) -> usize {
-        let steps = first..self.plan.steps.len();
-        steps.clone().find(|&step| self.classifier_of(step).is_some()).unwrap_or(steps.end)
-    }
-
-    fn evaluate_run(
+    fn evaluate_segment(
         &self,
         places: &[Option<Place>],
-        steps: std::ops::Range<usize>,
+        segment: &Segment,
         batch: usize,
     ) -> Result<(), EngineError> {
         let Some(memory) = &self.evaluation else { return Ok(()) };
-        let chunk = memory.chunk;
+        let chunk = segment.chunk;
         self.pool.run(batch.div_ceil(chunk), &|worker, item| {
             let images = item * chunk..((item + 1) * chunk).min(batch);
             let mut workspace = self.workspaces[worker].lock().unwrap_or_else(PoisonError::into_inner);
             let local = Some(memory.local[worker].shared());
             let group = BatchNormGroup::All;
             let frame = Frame { group, local, first: images.start, ..self.frame(places, &[]) };
-            for step in steps.clone() {
+            for step in segment.steps.clone() {
                 let block = self.images_of_step(step);
                 for first in images.clone().step_by(block) {
                     let images = first..(first + block).min(images.end);
@@ -83,49 +81,68 @@ impl CpuExecutor {
         })
     }
 
-    fn plan_evaluation(&self) -> EvaluationMemory {
-        let kept = self.values_kept();
-        let chunk = self.kernels.iter().map(|kernel| kernel.block).max().unwrap_or(CHUNK).min(CHUNK.max(1));
-        let chunk = chunk.min(self.max_batch);
-        let (regions, arena) = self.plan.evaluation(&self.graph, |value| kept[value]);
-        let mut size = 0;
-        let mut starts = vec![None; kept.len()];
-        for (value, _) in kept.iter().enumerate().filter(|(_, kept)| **kept) {
-            starts[value] = Some(size);
-            size += (self.graph.values[value].image_len() * self.max_batch).next_multiple_of(16);
+    /// Cuts the steps where the size of blocks changes much: large feature maps go through the network image by image,
+    /// small ones several at a time. A classifier is a segment of its own.
+    fn segments(&self) -> Vec<Segment> {
+        let mut segments: Vec<Segment> = Vec::new();
+        for step in 0..self.plan.steps.len() {
+            let classifier = self.classifier_of(step).is_some();
+            let block = if classifier { 1 } else { self.images_of_step(step).min(MOST_IMAGES) };
+            match segments.last_mut() {
+                Some(Segment { steps, chunk })
+                    if !classifier
+                        && self.classifier_of(steps.start).is_none()
+                        && (chunk.div_ceil(2)..=*chunk).contains(&block) =>
+                {
+                    steps.end += 1;
+                }
+                _ => segments.push(Segment { steps: step..step + 1, chunk: block }),
+            }
         }
-        let memory = Buffer::zeroed(size);
-        let places = starts.iter().zip(&regions).map(|(start, region)| match (start, region) {
-            // SAFETY: the starts were counted into the buffer's size.
-            (Some(start), _) => Some(Place::Batch(unsafe { memory.shared().offset(*start) })),
-            (None, Some(region)) => Some(Place::Local(region.offset * chunk)),
+        segments
+    }
+
+    fn plan_evaluation(&self) -> EvaluationMemory {
+        let segments = self.segments();
+        let (kept, chunks) = self.values_kept(&segments);
+        let (kept_regions, kept_len) = self.plan.evaluation(&self.graph, |value| kept[value]);
+        let (local_regions, local_len) = self.plan.evaluation(&self.graph, |value| !kept[value]);
+        let memory = Buffer::zeroed(kept_len * self.max_batch);
+        let places = (0..kept.len()).map(|value| match (kept_regions[value], local_regions[value]) {
+            (Some(region), _) => {
+                // SAFETY: the buffer was made as large as all regions need.
+                Some(Place::Batch(unsafe { memory.shared().offset(region.offset * self.max_batch) }))
+            }
+            // All values of a segment lie at multiples of its chunk, and those of others are gone.
+            (None, Some(region)) => Some(Place::Local(region.offset * chunks[value])),
             (None, None) => None,
         });
         let places = places.collect();
-        let local = (0..self.pool.threads()).map(|_| Buffer::zeroed(arena * chunk)).collect();
-        EvaluationMemory { kept: memory, local, places, chunk }
+        let chunk = segments.iter().map(|segment| segment.chunk).max().unwrap_or(1);
+        let local = (0..self.pool.threads()).map(|_| Buffer::zeroed(local_len * chunk)).collect();
+        EvaluationMemory { segments, kept: memory, local, places }
     }
 
-    /// Which values live in memory of the whole batch.
-    fn values_kept(&self) -> Vec<bool> {
+    /// Which values live in memory of the whole batch, and the chunk of the segment that writes each value.
+    fn values_kept(&self, segments: &[Segment]) -> (Vec<bool>, Vec<usize>) {
         let mut written = vec![None; self.graph.values.len()];
+        let mut chunks = vec![1; self.graph.values.len()];
         let mut kept: Vec<bool> = self.graph.values.iter().map(|value| value.is_output).collect();
         kept[0] = true;
-        let mut run = 0;
-        for (index, step) in self.plan.steps.iter().enumerate() {
-            let classifier = self.classifier_of(index).is_some();
-            // A classifier is a run of its own.
-            run += usize::from(classifier || index > 0 && self.classifier_of(index - 1).is_some());
-            let (reads, writes) = self.reads_and_writes(step);
-            for read in reads {
-                kept[read] |= written[read].is_some_and(|written| written != run);
-            }
-            for write in writes {
-                written[write] = Some(run);
-                kept[write] |= classifier;
+        for (index, segment) in segments.iter().enumerate() {
+            for step in segment.steps.clone() {
+                let (reads, writes) = self.reads_and_writes(&self.plan.steps[step]);
+                for read in reads {
+                    kept[read] |= written[read].is_some_and(|written| written != index);
+                }
+                for write in writes {
+                    written[write] = Some(index);
+                    chunks[write] = segment.chunk;
+                    kept[write] |= self.classifier_of(step).is_some();
+                }
             }
         }
-        kept
+        (kept, chunks)
     }
 
     fn reads_and_writes(&self, step: &Step) -> (Vec<ValueId>, Vec<ValueId>) {
