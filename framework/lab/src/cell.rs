@@ -120,7 +120,6 @@ impl Cell<'_> {
                 observer(&Event::Training { cell: self.name, from_epoch: epoch, epochs, batches });
             }
             let epoch_start = Instant::now();
-            let mut learning_rate = 0.0;
             let mut epoch_images = 0;
             for loaded in pipeline.load_from(order, seed, epoch as u64, trainer.progress.batch) {
                 let loaded = loaded?;
@@ -134,7 +133,6 @@ impl Cell<'_> {
                 epoch_images += batch.len();
                 sitting_images += batch.len();
                 let result = trainer.step(batch, position)?;
-                learning_rate = result.learning_rate;
                 observer(&Event::Step {
                     cell: self.name,
                     step: Step {
@@ -143,7 +141,7 @@ impl Cell<'_> {
                         batch: trainer.progress.batch,
                         batches,
                         loss: result.loss,
-                        learning_rate,
+                        learning_rate: result.learning_rate,
                         images_per_second: sitting_images as f64 / clock.sitting(),
                     },
                 });
@@ -158,6 +156,9 @@ impl Cell<'_> {
                     return Err(LabError::Interrupted);
                 }
             }
+            // Not the last step's: that one may have been taken before an interruption.
+            let last = Position { epoch, epochs, batch: batches.saturating_sub(1), batches };
+            let learning_rate = trainer.learning_rate(last);
             let progress = &mut trainer.progress;
             let loss = progress.loss_sum / progress.batch.max(1) as f64;
             let accuracy = progress.correct_sum / progress.images.max(1) as f64;

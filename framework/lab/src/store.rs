@@ -16,6 +16,7 @@
 use std::path::{Path, PathBuf};
 
 use balpoe_core::components::{LogitMatrix, Predictions, SampleId, SampleSplit};
+use balpoe_core::config::ConfigError;
 use balpoe_core::experiment::Key;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -87,7 +88,9 @@ impl Store {
     /// # Errors
     /// If it cannot be made or written.
     pub fn open(root: &Path) -> Result<Self, LabError> {
-        files::create_folder(&root.join("cells"))?;
+        files::create_folder(&root.join("cells")).map_err(|error| {
+            ConfigError::new(error.to_string()).help("let --out name a folder that can be written")
+        })?;
         Ok(Self { root: root.to_path_buf() })
     }
 

@@ -106,9 +106,8 @@ impl<'a> Trainer<'a> {
         if !loss.is_finite() {
             return Err(LabError::Diverged { epoch: position.epoch + 1, batch: position.batch + 1, loss });
         }
-        let optimizer = &self.arm.optimizer.component;
-        let learning_rate = optimizer.learning_rate() * self.arm.schedule.component.factor(position);
-        self.update(&**optimizer, learning_rate);
+        let learning_rate = self.learning_rate(position);
+        self.update(&*self.arm.optimizer.component, learning_rate);
 
         let progress = &mut self.progress;
         progress.batch += 1;
@@ -117,6 +116,11 @@ impl<'a> Trainer<'a> {
         progress.correct_sum += correct;
         progress.images += images;
         Ok(StepResult { loss, learning_rate })
+    }
+
+    /// The learning rate of the step at this position.
+    pub(crate) fn learning_rate(&self, position: Position) -> f64 {
+        self.arm.optimizer.component.learning_rate() * self.arm.schedule.component.factor(position)
     }
 
     fn update(&mut self, optimizer: &dyn Optimizer, learning_rate: f64) {

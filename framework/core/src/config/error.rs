@@ -87,11 +87,39 @@ impl serde::de::Error for ConfigError {
     }
 
     fn invalid_type(unexpected: serde::de::Unexpected<'_>, expected: &dyn serde::de::Expected) -> Self {
-        Self::new(format!("expected {expected}, found {unexpected}"))
+        Self::new(format!("expected {}, found {}", expected_form(expected), found_form(&unexpected)))
     }
 
     fn invalid_value(unexpected: serde::de::Unexpected<'_>, expected: &dyn serde::de::Expected) -> Self {
-        Self::new(format!("expected {expected}, found {unexpected}"))
+        Self::new(format!("expected {}, found {}", expected_form(expected), found_form(&unexpected)))
+    }
+}
+
+/// What serde expects, in the words of an experiment file instead of Rust's.
+fn expected_form(expected: &dyn serde::de::Expected) -> String {
+    let text = expected.to_string();
+    match text.as_str() {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number of at least 0".to_owned(),
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number".to_owned(),
+        "f32" | "f64" => "a number".to_owned(),
+        "a sequence" => "an array".to_owned(),
+        _ if text.starts_with("struct ") => "a table".to_owned(),
+        _ => text,
+    }
+}
+
+/// What serde found, likewise.
+fn found_form(unexpected: &serde::de::Unexpected<'_>) -> String {
+    use serde::de::Unexpected;
+    match unexpected {
+        Unexpected::Bool(flag) => flag.to_string(),
+        Unexpected::Unsigned(number) => number.to_string(),
+        Unexpected::Signed(number) => number.to_string(),
+        Unexpected::Float(number) => format!("{number:?}"),
+        Unexpected::Str(text) => format!("{text:?}"),
+        Unexpected::Seq => "an array".to_owned(),
+        Unexpected::Map => "a table".to_owned(),
+        other => other.to_string(),
     }
 }
 
