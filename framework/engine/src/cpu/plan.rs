@@ -81,17 +81,20 @@ impl Plan {
         Self { steps, backward, values, gradients, arena }
     }
 
-    /// Memory of an evaluation, where every value is forgotten after its last reader: regions of the values that `chosen`
-    /// chooses, and values per image.
+    /// Memory of an evaluation, where a value is forgotten after its last reader: regions of the values that `chosen`
+    /// chooses, and values per image. `time_of[step]`, and one more for the end, is when a step runs; steps that several
+    /// threads work through out of step with each other run at the same time.
     pub(super) fn evaluation(
         &self,
         graph: &Graph,
+        time_of: &[usize],
         chosen: impl Fn(ValueId) -> bool,
     ) -> (Vec<Option<Region>>, usize) {
         let Lifetimes { mut values, .. } = Lifetimes::new(graph, &self.steps, &[]);
-        for (id, region) in values.iter_mut().enumerate() {
-            if !chosen(id) {
-                *region = None;
+        for (id, value) in values.iter_mut().enumerate() {
+            *value = value.filter(|_| chosen(id));
+            if let Some(region) = value {
+                (region.first, region.last) = (time_of[region.first], time_of[region.last]);
             }
         }
         let arena = assign_offsets(values.iter_mut().flatten().collect());

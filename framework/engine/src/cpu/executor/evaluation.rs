@@ -105,8 +105,12 @@ impl CpuExecutor {
     fn plan_evaluation(&self) -> EvaluationMemory {
         let segments = self.segments();
         let (kept, chunks) = self.values_kept(&segments);
-        let (kept_regions, kept_len) = self.plan.evaluation(&self.graph, |value| kept[value]);
-        let (local_regions, local_len) = self.plan.evaluation(&self.graph, |value| !kept[value]);
+        let steps: Vec<usize> = (0..=self.plan.steps.len()).collect();
+        let segment_of =
+            segments.iter().enumerate().flat_map(|(i, segment)| segment.steps.clone().map(move |_| i));
+        let segment_of: Vec<usize> = segment_of.chain([segments.len()]).collect();
+        let (kept_regions, kept_len) = self.plan.evaluation(&self.graph, &segment_of, |value| kept[value]);
+        let (local_regions, local_len) = self.plan.evaluation(&self.graph, &steps, |value| !kept[value]);
         let memory = Buffer::zeroed(kept_len * self.max_batch);
         let places = (0..kept.len()).map(|value| match (kept_regions[value], local_regions[value]) {
             (Some(region), _) => {
