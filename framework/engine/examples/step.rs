@@ -102,7 +102,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let timings = executor.timings();
     for time in &timings {
         let gflops = 2e-9 * time.multiply_adds as f64 / time.best;
-        println!("{:32} {:16} {:8.3} ms {gflops:7.1} GFLOP/s", time.name, time.kernel, 1e3 * time.best);
+        let gbytes = 1e-9 * time.bytes as f64 / time.best;
+        println!(
+            "{:32} {:16} {:8.3} ms {gflops:7.1} GFLOP/s {gbytes:6.1} GB/s",
+            time.name,
+            time.kernel,
+            1e3 * time.best
+        );
     }
     println!(
         "sum of the operations' best times: {:.1} ms",

@@ -100,7 +100,9 @@ fn random_networks_agree_with_the_oracle() {
     // The same cases each time: near a kink of an activation, rounding may legitimately choose another gradient.
     for seed in 0..150 {
         let mut random = Random::new(seed);
-        let (height, width, batch) = (1 + random.below(9), 1 + random.below(9), 1 + random.below(5));
+        let (height, width) = (1 + random.below(9), 1 + random.below(9));
+        // Sometimes more images than a block or a chunk holds.
+        let batch = if seed % 16 == 0 { 35 } else { 1 + random.below(5) };
         let channels = [1, 3, 17][random.below(3)];
         let (operations, winograd) = (1 + random.below(13), random.below(2) == 0);
         let net = random_net(Shape::new(height, width, channels), operations, &mut random).unwrap();

@@ -81,6 +81,17 @@ impl Plan {
         Self { steps, backward, values, gradients, arena }
     }
 
+    /// Values per image of the feature maps and gradients that a step reads or writes.
+    pub(super) fn traffic(&self, graph: &Graph, step: usize, backward: bool) -> usize {
+        let none = vec![None; graph.values.len()];
+        let mut touched = Lifetimes { values: none.clone(), gradients: none };
+        touched.touch_forward(graph, &self.steps[step], 0);
+        if backward {
+            touched.touch_gradients(graph, &self.steps[step], &self.backward[step], 0);
+        }
+        touched.values.iter().chain(&touched.gradients).flatten().map(|region| region.len).sum()
+    }
+
     /// Memory of an evaluation, where a value is forgotten after its last reader: regions of the values that `chosen`
     /// chooses, and values per image. `time_of[step]`, and one more for the end, is when a step runs; steps that several
     /// threads work through out of step with each other run at the same time.

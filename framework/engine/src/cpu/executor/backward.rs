@@ -4,6 +4,7 @@ use super::CpuExecutor;
 use super::forward::rows;
 use super::frame::{Frame, Place};
 use super::kernels::{Convolution, Kind};
+use super::timer::Pass;
 use super::workspace::Workspace;
 use crate::EngineError;
 use crate::cpu::classifier::Rows;
@@ -47,7 +48,7 @@ impl CpuExecutor {
                 })?;
             }
             self.finish_norms_before(step, batch);
-            self.record(start, step, "backward", batch);
+            self.record(start, step, Pass::Backward, batch);
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use super::CpuExecutor;
 use super::frame::{Frame, Place};
 use super::kernels::{Kind, OpKernel, images_of_block};
+use super::timer::Pass;
 use super::workspace::{Lists, Workspace};
 use crate::EngineError;
 use crate::cpu::classifier::Rows;
@@ -28,7 +29,7 @@ impl CpuExecutor {
         for step in 0..self.plan.steps.len() {
             let start = self.timer.start();
             self.forward_step(step, batch)?;
-            self.record(start, step, "forward", batch);
+            self.record(start, step, Pass::Forward, batch);
         }
         let places = self.training_places().0;
         self.copy_outputs(&places, batch);

@@ -11,7 +11,7 @@ mod workspace;
 use super::graph::{Graph, Operation};
 use super::memory::Buffer;
 use super::norm::{BatchNormGroup, NormState};
-use super::plan::{Plan, Step};
+use super::plan::{Flow, Plan, Step};
 use super::pool::ThreadPool;
 use super::simd::{Dispatch, InstructionSet};
 use crate::EngineError;
@@ -20,7 +20,7 @@ use evaluation::EvaluationMemory;
 use kernels::OpKernel;
 use std::sync::Mutex;
 use std::time::Instant;
-use timer::Timer;
+use timer::{Pass, Timer};
 use workspace::Workspace;
 
 pub use timer::OperationTime;
@@ -281,26 +281,37 @@ impl CpuExecutor {
         Ok(())
     }
 
-    /// Books the time of a step.
-    fn record(&mut self, start: Option<Instant>, step: usize, pass: &str, batch: usize) {
+    /// Books the time of a pass over a step.
+    fn record(&mut self, start: Option<Instant>, step: usize, pass: Pass, batch: usize) {
         let Self { timer, plan, graph, kernels, net, .. } = self;
-        let (name, kernel, multiply_adds) = match plan.steps[step] {
-            Step::Evaluate(_) => ("elementwise", "elementwise", 0),
-            Step::Operation { op, .. } => {
-                let operation = &graph.ops[op];
-                let weight = operation.parameters()[0].map_or(0, |weight| net.parameters()[weight].len());
-                let pixels = graph.values[operation.output].shape.pixels();
-                (&operation.name[..], kernels[op].name(), (weight * pixels * batch) as u64)
+        timer.stop(start, step, pass, || {
+            let (name, kernel, weight) = match &plan.steps[step] {
+                Step::Evaluate(_) => ("sum", "elementwise", 0),
+                Step::Operation { op, .. } => {
+                    let operation = &graph.ops[*op];
+                    let weight = operation.parameters()[0].map_or(0, |weight| net.parameters()[weight].len());
+                    let pixels = graph.values[operation.output].shape.pixels();
+                    (&operation.name[..], kernels[*op].name(), weight * pixels)
+                }
+            };
+            let (name_of_pass, products) = match pass {
+                Pass::Forward => ("forward", 1),
+                // One for the weight's gradient and, unless the input is the images, one for the input's.
+                Pass::Backward => {
+                    let stops = matches!(plan.backward[step].inputs[..], [Flow::Stop]);
+                    ("backward", if stops { 1 } else { 2 })
+                }
+            };
+            let values = plan.traffic(graph, step, pass == Pass::Backward) * batch;
+            OperationTime {
+                name: format!("{name} {name_of_pass}"),
+                kernel: kernel.into(),
+                seconds: 0.0,
+                best: 0.0,
+                runs: 0,
+                multiply_adds: (products * weight * batch) as u64,
+                bytes: (values * size_of::<f32>()) as u64,
             }
-        };
-        timer.stop(start, name, pass, || OperationTime {
-            name: String::new(),
-            kernel: kernel.into(),
-            seconds: 0.0,
-            best: 0.0,
-            runs: 0,
-            multiply_adds,
-            bytes: 0,
         });
     }
 }

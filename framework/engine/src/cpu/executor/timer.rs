@@ -19,11 +19,18 @@ pub struct OperationTime {
     pub bytes: u64,
 }
 
+/// A pass over a step of the plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pass {
+    Forward,
+    Backward,
+}
+
 /// Measures operations when switched on; costs a comparison when not.
 #[derive(Debug, Default)]
 pub(super) struct Timer {
     on: bool,
-    measured: Vec<OperationTime>,
+    measured: Vec<(usize, Pass, OperationTime)>,
 }
 
 impl Timer {
@@ -33,7 +40,7 @@ impl Timer {
     }
 
     pub(super) fn report(&self) -> Vec<OperationTime> {
-        self.measured.clone()
+        self.measured.iter().map(|(_, _, time)| time.clone()).collect()
     }
 
     /// The time now, if measuring.
@@ -41,24 +48,23 @@ impl Timer {
         self.on.then(Instant::now)
     }
 
-    /// Books the time since `start`; `describe` makes the entry, with no time and no runs, when it is the first.
+    /// Books the time since `start` on a pass over a step; `describe` makes the entry, with no time and no runs, when it
+    /// is the first.
     pub(super) fn stop(
         &mut self,
         start: Option<Instant>,
-        name: &str,
-        pass: &str,
+        step: usize,
+        pass: Pass,
         describe: impl FnOnce() -> OperationTime,
     ) {
         let Some(start) = start else { return };
         let seconds = start.elapsed().as_secs_f64();
-        let same = |entry: &OperationTime| {
-            entry.name.strip_suffix(pass).and_then(|rest| rest.strip_suffix(' ')) == Some(name)
-        };
-        let place = self.measured.iter().position(same).unwrap_or_else(|| {
-            self.measured.push(OperationTime { name: format!("{name} {pass}"), ..describe() });
+        let place = self.measured.iter().position(|entry| (entry.0, entry.1) == (step, pass));
+        let place = place.unwrap_or_else(|| {
+            self.measured.push((step, pass, describe()));
             self.measured.len() - 1
         });
-        let entry = &mut self.measured[place];
+        let entry = &mut self.measured[place].2;
         entry.best = if entry.runs == 0 { seconds } else { entry.best.min(seconds) };
         entry.seconds += seconds;
         entry.runs += 1;
