@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use balpoe_core::components::{Data, Place, SampleId, SampleSplit};
+use balpoe_core::config::ConfigError;
 use balpoe_core::experiment::{Arm, Experiment, Key, OnFailure};
 use serde_json::{Value as Json, json};
 
@@ -71,7 +72,9 @@ impl<'a> PreparedArm<'a> {
     pub fn new(arm: &'a Arm, data_root: &Path) -> Result<Self, LabError> {
         let data = arm.dataset.component.load(Place { root: data_root })?;
         for distribution in &arm.evaluate.distributions {
-            arm.dataset.component.distribution(distribution, &data)?;
+            arm.dataset.component.distribution(distribution, &data).map_err(|error| {
+                arm.blame("evaluate", ConfigError::key("distributions", error.to_string()))
+            })?;
         }
         let split = divide(&data, arm.validation.as_ref());
         let network = Network::describe(arm, &data)?;

@@ -89,7 +89,7 @@ impl Arm {
             schedule: sections.component()?,
             calibrators: sections.calibrators()?,
             aggregator: sections.component()?,
-            train: sections.settings("train", Train::check)?.ok_or_else(|| missing("train"))?,
+            train: sections.settings("train", Train::check)?.ok_or_else(|| sections.missing("train"))?,
             evaluate: sections.settings("evaluate", Evaluate::check)?.unwrap_or_default(),
             validation: sections.settings("validation", Validation::check)?,
             table: whole,
@@ -100,7 +100,7 @@ impl Arm {
         if let [first, second, ..] = pairing[..] {
             let message =
                 format!("`{first}` and `{second}` both pair images; an experiment can have one such mixing");
-            return Err(arm.blame("mixing", ConfigError::new(message)));
+            return Err(arm.blame("mixing", ConfigError::new(message).help("remove one of them")));
         }
         if arm.validation.is_none() && !arm.calibrators.is_empty() {
             let message = "a calibrator needs held-out images to be fitted on, and there is no [validation]";
@@ -171,11 +171,6 @@ impl Arm {
     }
 }
 
-fn missing(section: &str) -> ConfigError {
-    ConfigError::new(format!("the experiment has no [{section}]"))
-        .help("add it, or extend a file that has it")
-}
-
 fn identity<T: ?Sized>(built: &Built<T>) -> Json {
     json!({ "kind": built.name, "version": built.version, "settings": built.identity })
 }
@@ -193,6 +188,23 @@ fn settings_identity(settings: &impl serde::Serialize, defaults: &Json) -> Json 
     value
 }
 
+/// The keys of an experiment.
+fn known_keys() -> impl Iterator<Item = &'static str> {
+    let others = [
+        "name",
+        "extends",
+        "seeds",
+        "on_failure",
+        "baseline",
+        "reference",
+        "arm",
+        "train",
+        "evaluate",
+        "validation",
+    ];
+    Kind::ALL.into_iter().map(Kind::name).chain(others)
+}
+
 /// Takes sections out of a table, one after the other.
 struct Sections<'s> {
     table: Table,
@@ -204,8 +216,19 @@ impl Sections<'_> {
         self.table.entries.remove(section)
     }
 
+    /// What to say of a section that is not there: perhaps its name is misspelt.
+    fn missing(&self, section: &str) -> ConfigError {
+        let misspelt = |name: &str| suggestion(name, known_keys()) == Some(section);
+        match self.table.entries.iter().find(|(name, _)| misspelt(name)) {
+            Some((name, entry)) => ConfigError::at(entry.key.clone(), format!("unknown key `{name}`"))
+                .help(format!("did you mean `{section}`?")),
+            None => ConfigError::new(format!("the experiment has no [{section}]"))
+                .help("add it, or extend a file that has it"),
+        }
+    }
+
     fn component<T: ComponentKind + ?Sized>(&mut self) -> Result<Built<T>, ConfigError> {
-        let entry = self.take(T::KIND.name()).ok_or_else(|| missing(T::KIND.name()))?;
+        let entry = self.take(T::KIND.name()).ok_or_else(|| self.missing(T::KIND.name()))?;
         registry::build(entry.value, self.sources)
     }
 
@@ -257,22 +280,9 @@ impl Sections<'_> {
 
     fn nothing_left(self) -> Result<(), ConfigError> {
         let Some((name, entry)) = self.table.entries.into_iter().next() else { return Ok(()) };
-        let mut known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
-        known.extend([
-            "name",
-            "extends",
-            "seeds",
-            "on_failure",
-            "baseline",
-            "reference",
-            "arm",
-            "train",
-            "evaluate",
-            "validation",
-        ]);
-        let help = match suggestion(&name, known.iter().copied()) {
+        let help = match suggestion(&name, known_keys()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("known keys: {}", known.join(", ")),
+            None => format!("known keys: {}", known_keys().collect::<Vec<_>>().join(", ")),
         };
         Err(ConfigError::at(entry.key, format!("unknown key `{name}`")).help(help))
     }

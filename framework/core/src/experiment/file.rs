@@ -112,7 +112,8 @@ impl Experiment {
                     let origin = item.origin.clone();
                     let (arm_name, resolved) = variant(item, &table, sources)?;
                     if arms.iter().any(|arm| arm.name == arm_name) {
-                        return Err(ConfigError::at(origin, format!("two arms are called \"{arm_name}\"")));
+                        return Err(ConfigError::at(origin, format!("two arms are called \"{arm_name}\""))
+                            .help("give one of them another name"));
                     }
                     arms.push(Arm::build(arm_name, resolved, sources)?);
                 }
@@ -165,7 +166,8 @@ fn seeds(table: &mut Table, sources: &Sources) -> Result<Vec<u64>, ConfigError> 
     sorted.dedup();
     match seeds.len() {
         0 => Err(ConfigError::at(origin, "expected at least one seed, found none")),
-        n if n != sorted.len() => Err(ConfigError::at(origin, "every seed may stand once")),
+        n if n != sorted.len() => Err(ConfigError::at(origin, "expected every seed once, found one twice")
+            .help("remove the repeated ones")),
         _ => Ok(seeds),
     }
 }
