@@ -45,6 +45,10 @@ impl Component for BestExpert {
 }
 
 impl Aggregator for BestExpert {
+    fn adapts(&self) -> bool {
+        false
+    }
+
     fn prepare(&self, knowledge: Knowledge<'_>) -> Result<Box<dyn Aggregation>, ComponentError> {
         let Some(held_out) = knowledge.held_out else {
             return Err(ComponentError::new("\"best-expert\" needs held-out predictions; set [validation]"));

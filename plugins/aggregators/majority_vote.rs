@@ -22,6 +22,10 @@ pub struct MajorityVote {}
 impl Component for MajorityVote {}
 
 impl Aggregator for MajorityVote {
+    fn adapts(&self) -> bool {
+        false
+    }
+
     fn prepare(&self, _: Knowledge<'_>) -> Result<Box<dyn Aggregation>, ComponentError> {
         Ok(Box::new(Self {}))
     }

@@ -1,6 +1,6 @@
 //! The mean of logits.
 
-use balpoe_core::components::{Aggregation, Aggregator, ComponentError, Knowledge};
+use balpoe_core::components::{Aggregation, Aggregator, ComponentError, Knowledge, LinearPool};
 use balpoe_core::register;
 use balpoe_core::registry::Component;
 use balpoe_core::tensor::Matrix;
@@ -16,14 +16,27 @@ pub struct MeanLogits {}
 impl Component for MeanLogits {}
 
 impl Aggregator for MeanLogits {
-    fn prepare(&self, _: Knowledge<'_>) -> Result<Box<dyn Aggregation>, ComponentError> {
-        Ok(Box::new(Self {}))
+    fn adapts(&self) -> bool {
+        false
+    }
+
+    fn prepare(&self, knowledge: Knowledge<'_>) -> Result<Box<dyn Aggregation>, ComponentError> {
+        Ok(Box::new(Mean { experts: knowledge.unlabelled.experts.len() }))
     }
 }
 
-impl Aggregation for MeanLogits {
+/// The mean of so many experts.
+struct Mean {
+    experts: usize,
+}
+
+impl Aggregation for Mean {
     fn apply(&self, experts: &[Matrix]) -> Matrix {
         mean_logits(experts)
+    }
+
+    fn lower(&self) -> Option<LinearPool> {
+        Some(LinearPool { weights: vec![1.0 / self.experts as f32; self.experts] })
     }
 }
 

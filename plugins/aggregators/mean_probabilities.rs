@@ -16,6 +16,10 @@ pub struct MeanProbabilities {}
 impl Component for MeanProbabilities {}
 
 impl Aggregator for MeanProbabilities {
+    fn adapts(&self) -> bool {
+        false
+    }
+
     fn prepare(&self, _: Knowledge<'_>) -> Result<Box<dyn Aggregation>, ComponentError> {
         Ok(Box::new(Self {}))
     }

@@ -17,6 +17,10 @@ pub struct ProductOfExperts {}
 impl Component for ProductOfExperts {}
 
 impl Aggregator for ProductOfExperts {
+    fn adapts(&self) -> bool {
+        false
+    }
+
     fn prepare(&self, _: Knowledge<'_>) -> Result<Box<dyn Aggregation>, ComponentError> {
         Ok(Box::new(Self {}))
     }

@@ -35,6 +35,10 @@ impl Component for Weighted {
 }
 
 impl Aggregator for Weighted {
+    fn adapts(&self) -> bool {
+        false
+    }
+
     fn prepare(&self, knowledge: Knowledge<'_>) -> Result<Box<dyn Aggregation>, ComponentError> {
         let Some(held_out) = knowledge.held_out else {
             return Err(ComponentError::new("\"weighted\" needs held-out predictions; set [validation]"));

@@ -1,6 +1,6 @@
 //! Weighted means of logits, with weights that sum to one.
 
-use balpoe_core::components::Aggregation;
+use balpoe_core::components::{Aggregation, LinearPool};
 use balpoe_core::tensor::dfdx::prelude::*;
 use balpoe_core::tensor::{Device, Matrix, TracedMatrix};
 
@@ -27,6 +27,10 @@ impl Aggregation for Weights {
         terms.fold(experts[0].clone() * self.weights[0], |sum, (expert, &weight)| {
             sum + expert.clone() * weight
         })
+    }
+
+    fn lower(&self) -> Option<LinearPool> {
+        Some(LinearPool { weights: self.weights.clone() })
     }
 
     fn summary(&self) -> String {

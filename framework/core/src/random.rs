@@ -27,6 +27,8 @@ pub enum Purpose {
     Generation = 7,
     /// Resampling in statistics.
     Resampling = 8,
+    /// Dividing test images into folds; the index is the class.
+    CrossFitting = 9,
 }
 
 /// A stream of random numbers for one (seed, purpose, epoch, index).

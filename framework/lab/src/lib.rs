@@ -15,6 +15,8 @@ mod files;
 mod initialise;
 mod log;
 mod network;
+mod post_hoc;
+mod processed;
 mod results;
 mod run;
 mod split;

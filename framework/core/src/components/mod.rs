@@ -14,7 +14,7 @@ mod predictions;
 mod sampler;
 mod schedule;
 
-pub use aggregator::{Aggregation, Aggregator, Knowledge};
+pub use aggregator::{Aggregation, Aggregator, Knowledge, LinearPool};
 pub use augmentation::Augmentation;
 pub use backbone::Backbone;
 pub use calibrator::{Calibration, Calibrator};

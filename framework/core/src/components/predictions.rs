@@ -164,6 +164,12 @@ impl HeldOut {
         Self { predictions, protocol: Protocol::Oracle }
     }
 
+    /// The same samples with other logits made from theirs, such as calibrated ones.
+    #[must_use]
+    pub fn with_experts(&self, experts: Vec<LogitMatrix>) -> Self {
+        Self { predictions: Predictions { experts, ..self.predictions.clone() }, protocol: self.protocol }
+    }
+
     /// The predictions.
     pub fn predictions(&self) -> &Predictions {
         &self.predictions

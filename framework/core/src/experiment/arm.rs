@@ -102,9 +102,10 @@ impl Arm {
                 format!("`{first}` and `{second}` both pair images; an experiment can have one such mixing");
             return Err(arm.blame("mixing", ConfigError::new(message).help("remove one of them")));
         }
-        if arm.validation.is_none() && !arm.calibrators.is_empty() {
+        if arm.validation.is_none() && arm.evaluate.cross_fit.is_none() && !arm.calibrators.is_empty() {
             let message = "a calibrator needs held-out images to be fitted on, and there is no [validation]";
-            let error = ConfigError::new(message).help("for example: [validation] per_class = 5");
+            let help = "for example: [validation] per_class = 5; or, on folds of the test images, [evaluate] cross_fit = 5";
+            let error = ConfigError::new(message).help(help);
             return Err(arm.blame("calibrator", error));
         }
         Ok(arm)
@@ -206,9 +207,9 @@ fn known_keys() -> impl Iterator<Item = &'static str> {
 }
 
 /// Takes sections out of a table, one after the other.
-struct Sections<'s> {
-    table: Table,
-    sources: &'s Sources,
+pub(super) struct Sections<'s> {
+    pub(super) table: Table,
+    pub(super) sources: &'s Sources,
 }
 
 impl Sections<'_> {
@@ -227,7 +228,7 @@ impl Sections<'_> {
         }
     }
 
-    fn component<T: ComponentKind + ?Sized>(&mut self) -> Result<Built<T>, ConfigError> {
+    pub(super) fn component<T: ComponentKind + ?Sized>(&mut self) -> Result<Built<T>, ConfigError> {
         let entry = self.take(T::KIND.name()).ok_or_else(|| self.missing(T::KIND.name()))?;
         registry::build(entry.value, self.sources)
     }
@@ -249,7 +250,7 @@ impl Sections<'_> {
         }
     }
 
-    fn calibrators(&mut self) -> Result<Vec<FittedCalibrator>, ConfigError> {
+    pub(super) fn calibrators(&mut self) -> Result<Vec<FittedCalibrator>, ConfigError> {
         let mut all = Vec::new();
         for mut item in self.items(Kind::Calibrator)? {
             let stage = match &mut item.data {
@@ -265,7 +266,7 @@ impl Sections<'_> {
         Ok(all)
     }
 
-    fn settings<T: serde::de::DeserializeOwned>(
+    pub(super) fn settings<T: serde::de::DeserializeOwned>(
         &mut self,
         section: &str,
         check: fn(&T) -> Result<(), ConfigError>,
@@ -278,7 +279,7 @@ impl Sections<'_> {
         Ok(Some(settings))
     }
 
-    fn nothing_left(self) -> Result<(), ConfigError> {
+    pub(super) fn nothing_left(self) -> Result<(), ConfigError> {
         let Some((name, entry)) = self.table.entries.into_iter().next() else { return Ok(()) };
         let help = match suggestion(&name, known_keys()) {
             Some(near) => format!("did you mean `{near}`?"),

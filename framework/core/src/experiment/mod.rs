@@ -3,11 +3,13 @@
 mod arm;
 mod file;
 mod key;
+mod post_hoc;
 mod resolved;
 mod settings;
 
 pub use arm::{Arm, FittedCalibrator, Stage};
 pub use file::{Experiment, OnFailure, Reference};
 pub use key::{FORMAT, Key};
+pub use post_hoc::PostHoc;
 pub use resolved::{ResolvedSection, ResolvedSetting};
 pub use settings::{BatchNormGroup, Evaluate, Lowering, Train, Validation};

@@ -134,11 +134,15 @@ pub struct Evaluate {
     pub prior_correction: bool,
     /// Equal-width bins of calibration errors.
     pub bins: usize,
+    /// Cross-fitting, an explicit protocol where there is no validation split: calibrators and aggregators are fitted on all
+    /// but one of so many folds of the test images and applied to that one, fold by fold. It replaces `[validation]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cross_fit: Option<usize>,
 }
 
 impl Default for Evaluate {
     fn default() -> Self {
-        Self { distributions: vec!["uniform".to_owned()], prior_correction: true, bins: 15 }
+        Self { distributions: vec!["uniform".to_owned()], prior_correction: true, bins: 15, cross_fit: None }
     }
 }
 
@@ -152,6 +156,9 @@ impl Evaluate {
         }
         if self.bins == 0 {
             return Err(ConfigError::key("bins", "expected at least one bin, found 0"));
+        }
+        if let Some(folds @ 0..=1) = self.cross_fit {
+            return Err(ConfigError::key("cross_fit", format!("expected at least two folds, found {folds}")));
         }
         Ok(())
     }
