@@ -221,6 +221,12 @@ fn wrong_use_is_refused_in_plain_words() {
 }
 
 #[test]
+fn an_executor_may_move_to_another_thread() {
+    fn movable<T: Send>() {}
+    movable::<CpuExecutor>();
+}
+
+#[test]
 fn a_batch_norm_of_single_values_is_refused() {
     let mut net = NetBuilder::new(Shape::vector(3));
     let x = net.batch_norm(net.input(), "norm", balpoe_net::BatchNorm::new()).unwrap();

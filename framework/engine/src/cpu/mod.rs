@@ -1,4 +1,12 @@
-//! The executor for processors: one plan, fused elementwise work, convolution kernels, threads.
+//! The executor for processors.
+//!
+//! A network is lowered to operations and the values between them ([`graph`]); chains of batch norm, activation and
+//! addition become sums that are evaluated where they are read. The [`plan`] orders the work and places every value and
+//! gradient in one arena. The [`executor`] takes blocks of a few images through a step at a time: elementwise work fills
+//! the kernel's scratch buffer ([`elementwise`]), the kernel runs on it ([`conv`], [`pooling`]), and statistics or gradients
+//! are taken from its result while that is in the second-level cache. Copies between caches cost more than arithmetic, and
+//! this way every feature map is read and written about once a pass. Threads share the blocks ([`pool`]); sums over the
+//! batch are formed per image or per shard and added in a fixed order, so that results do not depend on threads.
 
 #![expect(unsafe_code, reason = "threads write disjoint parts of shared arenas; kernels work on pointers")]
 #![expect(

@@ -55,17 +55,21 @@ pub(super) fn max_backward(
     dx: &mut [f32],
 ) {
     dx.fill(0.0);
+    // The largest value of each channel so far and the pixel that holds it.
+    let mut largest = vec![(0.0, 0); stride];
     windows(shapes.0, shapes.1, window, |out, pixels| {
         let Some((&first, rest)) = pixels.split_first() else { return };
-        for channel in 0..stride {
-            let mut best = first;
-            for &pixel in rest {
-                let (value, largest) = (input[pixel * stride + channel], input[best * stride + channel]);
-                if value > largest || value.is_nan() {
-                    best = pixel;
-                }
+        for (largest, &value) in largest.iter_mut().zip(&input[first * stride..]) {
+            *largest = (value, first);
+        }
+        for &pixel in rest {
+            for (largest, &value) in largest.iter_mut().zip(&input[pixel * stride..]) {
+                let wins = value > largest.0 || value.is_nan();
+                *largest = if wins { (value, pixel) } else { *largest };
             }
-            dx[best * stride + channel] += dy[out * stride + channel];
+        }
+        for (channel, (&(_, pixel), &dy)) in largest.iter().zip(&dy[out * stride..]).enumerate() {
+            dx[pixel * stride + channel] += dy;
         }
     });
 }

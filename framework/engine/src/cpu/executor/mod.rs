@@ -36,7 +36,8 @@ pub struct CpuOptions {
     pub batch_norm: BatchNormGroup,
     /// Whether 3x3 convolutions of stride 1 may use Winograd's F(4x4, 3x3), which is faster and rounds differently.
     pub winograd: bool,
-    /// Instructions to use; `None` for the best that the processor has.
+    /// Instructions to use; `None` for the best that the processor has. The products of classifiers, and the loss, always
+    /// use the best.
     pub instruction_set: Option<InstructionSet>,
 }
 

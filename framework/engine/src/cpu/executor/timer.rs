@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-/// Time that one operation has taken, as [`CpuExecutor::timings`] reports it.
+/// Time that one operation has taken, as [`CpuExecutor::timings`](super::CpuExecutor::timings) reports it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OperationTime {
     /// The operation's name in the network and its pass: `layer1.0.conv1 forward`.
