@@ -61,7 +61,7 @@ pub(super) fn describe(component: &str) -> Result<ExitCode, Failure> {
         let _ = writeln!(text, "      {}", parameter.documentation);
     }
     text.push_str("\nexample:\n");
-    for line in descriptor.example.lines() {
+    for line in descriptor.example.trim().lines() {
         let _ = writeln!(text, "  {line}");
     }
     let _ = writeln!(text, "\nregistered at {}:{}", descriptor.file, descriptor.line);

@@ -113,6 +113,19 @@ impl<'de> Deserializer<'de> for Node<'_> {
         visitor.visit_newtype_struct(path.to_string_lossy().as_ref().into_deserializer())
     }
 
+    /// A struct is a table; serde would take an array as well, field by field, with errors about the first one.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, ConfigError> {
+        match self.value.data {
+            Data::Array(_) => Err(ConfigError::at(self.value.origin, "expected a table, found an array")),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _: &'static str,
@@ -141,7 +154,7 @@ impl<'de> Deserializer<'de> for Node<'_> {
 
     serde::forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map struct identifier ignored_any
+        tuple_struct map identifier ignored_any
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
 
 use crate::config::ConfigError;
 
@@ -141,7 +142,7 @@ pub struct Parameter {
     /// The JSON type, such as `number`.
     pub form: String,
     /// The default as JSON; none for a setting that must be given.
-    pub default: Option<serde_json::Value>,
+    pub default: Option<Json>,
     /// The field's documentation.
     pub documentation: String,
 }
@@ -150,14 +151,12 @@ impl Descriptor {
     /// The settings, in the order of the struct's fields.
     pub fn parameters(&self) -> Vec<Parameter> {
         let schema = (self.schema)().to_value();
-        let Some(properties) = schema.get("properties").and_then(|p| p.as_object()) else {
-            return Vec::new();
-        };
-        properties
-            .iter()
+        properties(&schema)
+            .into_iter()
+            .flatten()
             .map(|(name, property)| Parameter {
                 name: name.clone(),
-                form: form(property),
+                form: form(property, &schema),
                 default: property.get("default").cloned(),
                 documentation: property
                     .get("description")
@@ -169,35 +168,44 @@ impl Descriptor {
     }
 }
 
-/// The type of a property in words: `number`, `array of number`, or alternatives joined by "or".
-fn form(property: &serde_json::Value) -> String {
-    if let Some(text) = property.get("type").and_then(|t| t.as_str()) {
-        let item = property.get("items").map(form);
-        return item.map_or_else(|| text.to_owned(), |item| format!("{text} of {item}"));
+/// The settings in a schema, which may refer to another type that the component wraps.
+pub(super) fn properties(schema: &Json) -> Option<&Map<String, Json>> {
+    resolved(schema, schema).get("properties")?.as_object()
+}
+
+/// What a `$ref` of the schema stands for.
+fn resolved<'a>(part: &'a Json, schema: &'a Json) -> &'a Json {
+    let reference = part.get("$ref").and_then(Json::as_str).and_then(|text| text.strip_prefix('#'));
+    reference.and_then(|pointer| schema.pointer(pointer)).unwrap_or(part)
+}
+
+/// The form of a property in words: `number`, `array of number`, or alternatives joined by "or".
+fn form(property: &Json, schema: &Json) -> String {
+    let property = resolved(property, schema);
+    if let Some(value) = property.get("const") {
+        return value.to_string();
     }
-    if let Some(types) = property.get("type").and_then(|t| t.as_array()) {
-        let types: Vec<&str> = types.iter().filter_map(|t| t.as_str()).collect();
-        return types.join(" or ");
+    if let Some(values) = property.get("enum").and_then(Json::as_array) {
+        let values: Vec<String> = values.iter().map(ToString::to_string).collect();
+        return values.join(" or ");
     }
     for key in ["anyOf", "oneOf"] {
-        if let Some(options) = property.get(key).and_then(|o| o.as_array()) {
-            let mut options: Vec<String> = options.iter().map(form).collect();
+        if let Some(options) = property.get(key).and_then(Json::as_array) {
+            let mut options: Vec<String> = options.iter().map(|option| form(option, schema)).collect();
             options.dedup();
             return options.join(" or ");
         }
     }
-    if let Some(values) = property.get("enum").and_then(|v| v.as_array()) {
-        let values: Vec<String> = values.iter().map(ToString::to_string).collect();
-        return values.join(" or ");
-    }
-    match property.get("const") {
-        Some(value) => value.to_string(),
-        None => property
-            .get("$ref")
-            .and_then(|r| r.as_str())
-            .and_then(|r| r.rsplit('/').next())
-            .unwrap_or("any")
-            .to_owned(),
+    match property.get("type") {
+        Some(Json::String(name)) => match property.get("items") {
+            Some(items) => format!("{name} of {}", form(items, schema)),
+            None => name.clone(),
+        },
+        Some(Json::Array(names)) => {
+            let names: Vec<&str> = names.iter().filter_map(Json::as_str).collect();
+            names.join(" or ")
+        }
+        _ => "any".to_owned(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use super::descriptor::properties;
 use super::{Component, Descriptor, Kind, Registration};
 use crate::config::{self, ConfigError, Sources, Table, Value, suggestion};
 
@@ -150,7 +151,7 @@ pub fn construct<C: Component>(value: Value, sources: &Sources) -> Result<(C, Js
 }
 
 fn without_defaults(settings: &Json, schema: &Json) -> Json {
-    let (Some(settings), properties) = (settings.as_object(), schema.get("properties")) else {
+    let (Some(settings), properties) = (settings.as_object(), properties(schema)) else {
         return settings.clone();
     };
     let differs = |(name, value): &(&String, &Json)| {

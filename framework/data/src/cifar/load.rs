@@ -43,10 +43,16 @@ impl Cifar {
         let train = self.read(root, self.train)?;
         let each = self.largest_class();
         let counts = settings.profile.training_counts(classes, each, settings.imbalance_ratio)?;
-        let positions = draw_subset(&train.labels, &counts, settings.draw)?;
-        if let Some(unofficial) = &train.unofficial {
-            self.verify_selection(root, &train, &positions, unofficial)?;
-        }
+        let drawn = draw_subset(&train.labels, &counts, settings.draw);
+        let positions = match &train.unofficial {
+            None => drawn?,
+            // Whatever is wrong with the labels, the reason is the file.
+            Some(unofficial) => {
+                let positions = drawn.map_err(|_| self.not_official(root, unofficial))?;
+                self.verify_selection(root, &train, &positions, unofficial)?;
+                positions
+            }
+        };
         let group_counts = match settings.group_imbalance_ratio {
             Some(ratio) => settings.profile.training_counts(classes, each, ratio)?,
             None => counts,
