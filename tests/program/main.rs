@@ -1,0 +1,10 @@
+//! The whole program from outside, as a user runs it.
+//!
+//! Outputs are kept as transcripts in `snapshots/`; after a deliberate change, look at the new ones and accept them
+//! (`INSTA_UPDATE=always cargo test --test program`, or `cargo insta review`).
+
+mod experiments;
+mod help;
+mod resume;
+mod sandbox;
+mod wrong_inputs;

@@ -1,0 +1,132 @@
+//! A folder to run the program in.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// The repository, where `experiments/` and `configs/` are.
+pub(crate) const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
+
+/// No run of these tests takes a tenth of it, and none may hang for ever.
+const LIMIT: Duration = Duration::from_mins(4);
+
+/// A folder of a test's own with the miniature experiment `tiny.toml` in it.
+pub(crate) struct Sandbox {
+    folder: TempDir,
+}
+
+/// What a command did.
+pub(crate) struct Outcome {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Sandbox {
+    pub(crate) fn new() -> Self {
+        let sandbox = Self { folder: tempfile::tempdir().expect("a temporary folder") };
+        let tiny = Path::new(REPOSITORY).join("tests/experiments/tiny.toml");
+        sandbox.write("tiny.toml", &fs::read_to_string(tiny).expect("the miniature"));
+        sandbox
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).expect("written");
+    }
+
+    /// The miniature under another name with one part replaced.
+    pub(crate) fn variant(&self, name: &str, part: &str, replacement: &str) {
+        let tiny = fs::read_to_string(self.path("tiny.toml")).expect("the miniature");
+        assert_eq!(tiny.matches(part).count(), 1, "the miniature has `{part}` once");
+        self.write(name, &tiny.replace(part, replacement));
+    }
+
+    /// Runs the program here, with these arguments separated by blanks.
+    pub(crate) fn run(&self, arguments: &str) -> Outcome {
+        run_in(self.folder.path(), arguments)
+    }
+
+    /// Starts the program and does not wait.
+    pub(crate) fn start(&self, arguments: &str) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_balpoe"))
+            .args(arguments.split(' '))
+            .current_dir(self.folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("started")
+    }
+
+    /// Runs the program and gives what a user would see of its complaints.
+    pub(crate) fn complaint(&self, arguments: &str) -> String {
+        let outcome = self.run(arguments);
+        format!("$ balpoe {arguments}\n{}[exit code {}]\n\n", outcome.stderr, outcome.code.unwrap_or(-1))
+    }
+
+    /// The only cell in a run store.
+    pub(crate) fn cell(&self, store: &str) -> PathBuf {
+        let cells = fs::read_dir(self.path(store).join("cells")).expect("cells");
+        let cells: Vec<PathBuf> = cells.map(|entry| entry.expect("an entry").path()).collect();
+        let [cell] = &cells[..] else { panic!("expected one cell, found {cells:?}") };
+        cell.clone()
+    }
+
+    /// Waits until a store's only cell has a whole checkpoint of this step or a later one, or the program has ended.
+    pub(crate) fn wait_for_step(&self, store: &str, step: u32, program: &mut Child) {
+        let start = Instant::now();
+        while start.elapsed() < LIMIT && program.try_wait().expect("a state").is_none() {
+            if self.path(store).join("cells").read_dir().is_ok_and(|mut cells| cells.next().is_some())
+                && newest_checkpoint(&self.cell(store)).is_some_and(|found| found >= step)
+            {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// The step of a cell's newest whole checkpoint.
+pub(crate) fn newest_checkpoint(cell: &Path) -> Option<u32> {
+    let entries = cell.join("checkpoints").read_dir().ok()?;
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).max()
+}
+
+/// Runs the program in a folder, with the surroundings of the machine kept out.
+pub(crate) fn run_in(folder: &Path, arguments: &str) -> Outcome {
+    let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_balpoe"))
+        .args(arguments.split(' '))
+        .current_dir(folder)
+        .env_remove("BALPOE_DATA")
+        .env("NO_COLOR", "1")
+        .env("COLUMNS", "100")
+        .timeout(LIMIT)
+        .output()
+        .expect("the program ran");
+    Outcome {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).expect("UTF-8"),
+        stderr: String::from_utf8(output.stderr).expect("UTF-8"),
+    }
+}
+
+/// Compares a text with its snapshot, after removing what changes from run to run and from machine to machine.
+pub(crate) fn assert_snapshot(name: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.add_filter(r"\b[0-9a-f]{64}\b", "[sha256]");
+    settings.add_filter(r"\b[0-9a-f]{12}\b", "[key]");
+    settings.add_filter(r"checkpoints/\d{10}", "checkpoints/[step]");
+    settings
+        .add_filter(r"loss \d+\.\d+  train accuracy [\d.]+ %", "loss [loss]  train accuracy [accuracy] %");
+    settings.add_filter(r"\d+ images/s  .* left", "[speed]");
+    settings.add_filter(r"[\d.]+ % on (\w+), took .*", "[accuracy] % on $1, took [time]");
+    settings.add_filter(r"(registered at \S+\.rs):\d+", "$1:[line]");
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}
