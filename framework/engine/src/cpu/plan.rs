@@ -332,3 +332,91 @@ fn assign_offsets(mut regions: Vec<&mut Region>) -> usize {
     }
     size
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use balpoe_net::{BatchNorm, Conv, Net, NetBuilder, NetError, NodeId, Shape};
+
+    fn block(net: &mut NetBuilder, x: NodeId, name: &str, stride: usize) -> Result<NodeId, NetError> {
+        let width = net.shape(x)?.channels * stride;
+        let y = net.conv(x, format!("{name}.conv1"), Conv::new(width, 3).padding(1).stride(stride))?;
+        let y = net.batch_norm(y, format!("{name}.bn1"), BatchNorm::new())?;
+        let y = net.relu(y)?;
+        let y = net.conv(y, format!("{name}.conv2"), Conv::new(width, 3).padding(1))?;
+        let y = net.batch_norm(y, format!("{name}.bn2"), BatchNorm::new())?;
+        let shortcut = if stride == 1 { x } else { net.subsample_pad(x, stride, width)? };
+        let y = net.add(y, shortcut)?;
+        net.relu(y)
+    }
+
+    /// Two experts of two residual blocks on a shared block.
+    fn residual() -> Result<Net, NetError> {
+        let mut net = NetBuilder::new(Shape::new(8, 8, 16));
+        let image = net.input();
+        let trunk = block(&mut net, image, "shared", 1)?;
+        for expert in 0..2 {
+            let x = block(&mut net, trunk, &format!("{expert}.0"), 2)?;
+            let x = block(&mut net, x, &format!("{expert}.1"), 1)?;
+            let x = net.global_average_pool(x)?;
+            let x = net.linear(x, format!("head{expert}"), 10, None, balpoe_net::Init::Constant(0.0))?;
+            net.output(format!("logits{expert}"), x)?;
+        }
+        net.finish()
+    }
+
+    #[test]
+    fn a_residual_network_is_convolutions_that_evaluate_their_own_inputs() {
+        let graph = Graph::new(&residual().unwrap());
+        let plan = Plan::new(&graph);
+        let convolutions = 2 + 2 * 4;
+        assert_eq!(plan.steps.len(), convolutions + 2 * 2);
+        assert!(plan.steps.iter().all(|step| matches!(step, Step::Operation { .. })), "{:?}", plan.steps);
+        // In memory: what each convolution, pooling and classifier writes, the images, and the three block outputs that
+        // are read twice. The input of a second convolution is evaluated as it is read, forward and backward.
+        let stored = plan.values.iter().flatten().count();
+        assert_eq!(stored, 1 + convolutions + 4 + 3);
+        let kept = plan.steps.iter().map(|step| match step {
+            Step::Operation { keeps, .. } => keeps.len(),
+            Step::Evaluate(_) => 0,
+        });
+        assert_eq!(kept.sum::<usize>(), 3);
+    }
+
+    #[test]
+    fn gradients_of_a_shared_trunk_are_collected_expert_by_expert() {
+        let graph = Graph::new(&residual().unwrap());
+        let plan = Plan::new(&graph);
+        let through = |contributions: &[Contribution]| {
+            contributions.iter().filter(|c| matches!(c, Contribution::Through(..))).count()
+        };
+        let mut flows = Vec::new();
+        for (step, backward) in plan.steps.iter().zip(&plan.backward) {
+            if let Step::Operation { op, .. } = step
+                && graph.ops[*op].name.ends_with(".0.conv1")
+            {
+                flows.push(&backward.inputs[0]);
+            }
+        }
+        // The second expert runs back first; each takes its own shortcut along while it is in a cache.
+        let [Flow::Finish(first), Flow::Collect(second)] = flows[..] else { panic!("{flows:?}") };
+        assert_eq!((first.len(), through(first)), (2, 1));
+        assert_eq!((second.len(), through(second)), (1, 1));
+    }
+
+    #[test]
+    fn what_lives_at_the_same_time_does_not_overlap() {
+        let graph = Graph::new(&residual().unwrap());
+        let plan = Plan::new(&graph);
+        let regions: Vec<&Region> = plan.values.iter().chain(&plan.gradients).flatten().collect();
+        for (i, a) in regions.iter().enumerate() {
+            assert!(a.offset + a.len <= plan.arena);
+            for b in &regions[..i] {
+                let apart = a.offset + a.len <= b.offset || b.offset + b.len <= a.offset;
+                assert!(apart || a.last < b.first || b.last < a.first, "{a:?} {b:?}");
+            }
+        }
+        let all: usize = regions.iter().map(|region| region.len).sum();
+        assert!(plan.arena < all * 4 / 5, "gradients reuse memory: {} of {all}", plan.arena);
+    }
+}
