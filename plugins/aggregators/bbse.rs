@@ -14,7 +14,8 @@ use crate::numerics::{argmax, conjugate_gradients};
 /// images of class j are predicted as i, and m_i how often test images are, then `C w = m` has the ratio w of test to held-out
 /// prior for its solution.
 ///
-/// It is solved in least squares with a pull toward w = 1, no shift; negative ratios become zero.
+/// It is solved in least squares with a pull toward w = 1, no shift; negative ratios become zero. Imagined images of every
+/// class keep the estimate above zero, where images of the class could not be recognised at all.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Bbse {
@@ -22,20 +23,29 @@ pub struct Bbse {
     pub trained_for: TrainedFor,
     /// Strength of the pull toward no shift, relative to the mean squared column of C.
     pub pull: f64,
+    /// Imagined test images of each class; 0 leaves the estimate as it is.
+    pub pseudo_count: f64,
 }
 
 impl Default for Bbse {
     fn default() -> Self {
-        Self { trained_for: TrainedFor::Uniform, pull: 1e-3 }
+        Self { trained_for: TrainedFor::Uniform, pull: 1e-3, pseudo_count: 1.0 }
     }
 }
 
 impl Component for Bbse {
     fn check(&self) -> Result<(), ConfigError> {
-        if self.pull.is_finite() && self.pull > 0.0 {
-            return Ok(());
+        if !(self.pull.is_finite() && self.pull > 0.0) {
+            return Err(ConfigError::key(
+                "pull",
+                format!("pull must be a positive number, found {}", self.pull),
+            ));
         }
-        Err(ConfigError::key("pull", format!("pull must be a positive number, found {}", self.pull)))
+        if !(self.pseudo_count.is_finite() && self.pseudo_count >= 0.0) {
+            let message = format!("pseudo_count must be at least 0, found {}", self.pseudo_count);
+            return Err(ConfigError::key("pseudo_count", message));
+        }
+        Ok(())
     }
 }
 
@@ -63,7 +73,10 @@ impl Aggregator for Bbse {
                 "the confusion matrix gives no test prior: no ratio is positive",
             ));
         }
-        let estimate: Vec<f64> = shifted.iter().map(|q| q / total).collect();
+        let images = test.len() as f64;
+        let all = images + self.pseudo_count * classes as f64;
+        let estimate: Vec<f64> =
+            shifted.iter().map(|q| (q / total * images + self.pseudo_count) / all).collect();
         Ok(Box::new(Shifted::estimated(&prior, &estimate)))
     }
 }

@@ -48,40 +48,41 @@ impl Calibrator for ClassDistributionTemperature {
             let message = format!("found {} class counts for logits of {classes} classes", counts.len());
             return Err(ComponentError::new(message));
         }
+        // The temperatures of all classes are `parameters x rows + given`, with parameters (T, gamma) or (T).
         let device = Device::default();
-        let largest = counts.iter().copied().max().unwrap_or(0).max(1);
-        let frequencies = counts.iter().map(|&count| count as f32 / largest as f32);
-        let rows = std::iter::repeat_n(1.0, classes).chain(frequencies).collect();
-        let profile: Matrix = device.tensor_from_vec(rows, (2, classes));
-
+        let largest = counts.iter().copied().max().unwrap_or(0).max(1) as f32;
+        let frequencies = counts.iter().map(|&count| count as f32 / largest);
+        let ones = std::iter::repeat_n(1.0, classes);
         let weights = self.toward.weights(predictions)?;
-        let start = best_temperature(predictions, &weights) as f32;
-        let temperature: Matrix = device.tensor_from_vec(vec![start], (1, 1));
-        let gamma: Matrix = device.tensor_from_vec(vec![self.gamma.unwrap_or(0.0) as f32], (1, 1));
-        let likelihood = Likelihood::new(predictions, &weights);
-        let (temperature, gamma) = if self.gamma.is_some() {
-            let map = |parameters: &[Matrix], experts: &[Matrix]| {
-                scale(&experts[0], temperatures(&parameters[0], &gamma, &profile))
-            };
-            (likelihood.maximize(&[temperature], map, None).remove(0), gamma)
-        } else {
-            let map = |parameters: &[Matrix], experts: &[Matrix]| {
-                scale(&experts[0], temperatures(&parameters[0], &parameters[1], &profile))
-            };
-            let mut fitted = likelihood.maximize(&[temperature, gamma], map, None);
-            let gamma = fitted.remove(1);
-            (fitted.remove(0), gamma)
+        let temperature = best_temperature(predictions, &weights) as f32;
+        let (start, rows, given): (Vec<f32>, Vec<f32>, Vec<f32>) = match self.gamma {
+            None => (vec![temperature, 0.0], ones.chain(frequencies).collect(), vec![0.0; classes]),
+            Some(gamma) => {
+                (vec![temperature], ones.collect(), frequencies.map(|f| gamma as f32 * f).collect())
+            }
         };
-        let temperatures = temperatures(&temperature, &gamma, &profile).as_vec();
-        Ok(Box::new(Scaling { temperatures, temperature: temperature.as_vec()[0], gamma: gamma.as_vec()[0] }))
+        let count = start.len();
+        let start: Matrix = device.tensor_from_vec(start, (1, count));
+        let rows: Matrix = device.tensor_from_vec(rows, (count, classes));
+        let given: Matrix = device.tensor_from_vec(given, (1, classes));
+        let temperatures =
+            |parameters: &Matrix| parameters.leaky_trace().matmul(rows.clone()) + given.clone();
+
+        let fitted = Likelihood::new(predictions, &weights).maximize(
+            &[start],
+            |parameters, experts| scale(&experts[0], temperatures(&parameters[0])),
+            None,
+        );
+        let found = fitted[0].as_vec();
+        Ok(Box::new(Scaling {
+            temperatures: temperatures(&fitted[0]).as_vec(),
+            temperature: f64::from(found[0]),
+            gamma: self.gamma.unwrap_or_else(|| f64::from(found[1])),
+        }))
     }
 }
 
-/// `T + gamma f`, as one row, from the rows 1 and f of the profile.
-fn temperatures(temperature: &Matrix, gamma: &Matrix, profile: &Matrix) -> TracedMatrix {
-    (temperature.leaky_trace(), gamma.clone()).concat_along(Axis::<1>).matmul(profile.clone())
-}
-
+/// Logits over the temperatures of their classes, `[1, classes]`.
 fn scale(logits: &Matrix, temperatures: TracedMatrix) -> TracedMatrix {
     let temperatures = temperatures.sum::<(usize,), Axis<0>>().broadcast_like::<_, Axis<0>>(logits);
     logits.retaped() / temperatures
@@ -89,16 +90,15 @@ fn scale(logits: &Matrix, temperatures: TracedMatrix) -> TracedMatrix {
 
 struct Scaling {
     temperatures: Vec<f32>,
-    temperature: f32,
-    gamma: f32,
+    temperature: f64,
+    gamma: f64,
 }
 
 impl Calibration for Scaling {
     fn apply(&self, logits: Matrix) -> Matrix {
-        let temperatures =
-            logits.device().tensor_from_vec(self.temperatures.clone(), (self.temperatures.len(),));
-        let temperatures = temperatures.broadcast_like::<_, Axis<0>>(&logits);
-        logits / temperatures
+        let row = (1, self.temperatures.len());
+        let temperatures: Matrix = logits.device().tensor_from_vec(self.temperatures.clone(), row);
+        scale(&logits, temperatures.retaped()).retaped()
     }
 
     fn summary(&self) -> String {

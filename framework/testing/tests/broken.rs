@@ -1,0 +1,175 @@
+//! The suite finds what is wrong: components that each break one promise, and one that breaks none.
+
+use balpoe_core::components::{
+    Aggregation, Aggregator, Batch, Calibration, Calibrator, ComponentError, HeldOut, Knowledge, LossInput,
+    Mixing, MixingStreams, Objective, Position, Schedule, Trainees, TrainingLoss,
+};
+use balpoe_core::config::ConfigError;
+use balpoe_core::register;
+use balpoe_core::registry::Component;
+use balpoe_core::tensor::dfdx::prelude::*;
+use balpoe_core::tensor::{Matrix, TracedScalar};
+use balpoe_testing::compliance::check_everything;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Declares a component without settings.
+macro_rules! component {
+    ($name:ident) => {
+        /// A component of this test.
+        #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        struct $name {}
+
+        impl Component for $name {}
+    };
+}
+
+component!(Honest);
+component!(Peeking);
+component!(Shifting);
+component!(Leaking);
+component!(Halved);
+
+/// Takes any key.
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+struct Careless {
+    undocumented: f64,
+}
+
+impl Component for Careless {}
+
+impl Schedule for Honest {
+    fn factor(&self, _: Position) -> f64 {
+        1.0
+    }
+}
+
+impl Schedule for Careless {
+    fn factor(&self, _: Position) -> f64 {
+        f64::NAN
+    }
+}
+
+impl Aggregator for Peeking {
+    fn prepare(&self, knowledge: Knowledge<'_>) -> Result<Box<dyn Aggregation>, ComponentError> {
+        Ok(Box::new(Scaled(1.0 + knowledge.unlabelled.labels[0] as f32)))
+    }
+}
+
+struct Scaled(f32);
+
+impl Aggregation for Scaled {
+    fn apply(&self, experts: &[Matrix]) -> Matrix {
+        experts[0].clone() * self.0
+    }
+}
+
+impl Calibrator for Shifting {
+    fn preserves_accuracy(&self) -> bool {
+        true
+    }
+
+    fn fit(&self, _: &HeldOut, _: &[usize]) -> Result<Box<dyn Calibration>, ComponentError> {
+        Ok(Box::new(Self {}))
+    }
+}
+
+impl Calibration for Shifting {
+    fn apply(&self, logits: Matrix) -> Matrix {
+        logits.negate()
+    }
+
+    fn summary(&self) -> String {
+        "negated".to_owned()
+    }
+}
+
+impl Mixing for Leaking {
+    fn mix(&self, batch: &mut Batch, _: &MixingStreams) {
+        batch.targets.lambda.fill(1.5);
+    }
+
+    fn pairs(&self) -> bool {
+        false
+    }
+}
+
+impl Objective for Halved {
+    fn prepare(&self, _: Trainees<'_>) -> Result<Box<dyn TrainingLoss>, ConfigError> {
+        Ok(Box::new(Self {}))
+    }
+}
+
+impl TrainingLoss for Halved {
+    fn loss(&self, mut input: LossInput<'_>) -> Result<TracedScalar, ComponentError> {
+        let logits = input.experts.remove(0).logits;
+        // The other half is a constant to dfdx, and no `stops_gradients` says so.
+        let constant = logits.retaped::<NoneTape>().square().mean::<Rank0, _>();
+        Ok(logits.square().mean::<Rank0, _>() + constant)
+    }
+}
+
+register! {
+    Schedule "honest" => Honest,
+    summary: "breaks no promise",
+    paper: "",
+    example: r#"kind = "honest""#,
+}
+
+register! {
+    Schedule "careless" => Careless,
+    summary: "takes any key",
+    paper: "",
+    example: r#"kind = "other""#,
+}
+
+register! {
+    Aggregator "peeking" => Peeking,
+    summary: "looks at a label",
+    paper: "",
+    example: r#"kind = "peeking""#,
+}
+
+register! {
+    Calibrator "shifting" => Shifting,
+    summary: "changes predictions",
+    paper: "",
+    example: r#"kind = "shifting""#,
+}
+
+register! {
+    Mixing "leaking" => Leaking,
+    summary: "makes targets that are no distributions",
+    paper: "",
+    example: r#"kind = "leaking""#,
+}
+
+register! {
+    Objective "halved" => Halved,
+    summary: "has half of its gradient",
+    paper: "",
+    example: r#"kind = "halved""#,
+}
+
+#[test]
+fn every_broken_promise_is_found() {
+    let found = check_everything();
+    for (component, message) in [
+        ("schedule/careless", "example must have `kind = \"careless\"`"),
+        ("schedule/careless", "`undocumented` has no doc comment"),
+        ("schedule/careless", "unknown key is not refused"),
+        ("schedule/careless", "factor in epoch 0 of 1 is NaN"),
+        ("aggregator/peeking", "looks at the labels"),
+        ("calibrator/shifting", "preserves accuracy, but"),
+        ("calibrator/shifting", "log loss rises"),
+        ("mixing/leaking", "a target is no distribution"),
+        ("mixing/leaking", "pairs images although"),
+        ("objective/halved", "gradient is off by"),
+    ] {
+        let hit = found.iter().any(|line| line.starts_with(component) && line.contains(message));
+        assert!(hit, "{component} {message} is not among\n{}", found.join("\n"));
+    }
+    assert!(!found.iter().any(|line| line.starts_with("schedule/honest")), "{found:?}");
+}
