@@ -57,9 +57,9 @@ pub struct Protocol {
 
 /// Everything about an arm that its seeds share.
 pub struct PreparedArm<'a> {
-    arm: &'a Arm,
-    data: Data,
-    split: TrainingSplit,
+    pub(crate) arm: &'a Arm,
+    pub(crate) data: Data,
+    pub(crate) split: TrainingSplit,
     /// The network.
     pub network: Network,
 }
@@ -99,7 +99,7 @@ impl<'a> PreparedArm<'a> {
         }
     }
 
-    fn trained_on(&self) -> BTreeSet<SampleId> {
+    pub(crate) fn trained_on(&self) -> BTreeSet<SampleId> {
         self.split.train_positions.iter().map(|&position| (SampleSplit::Train, position)).collect()
     }
 }
