@@ -213,8 +213,7 @@ impl Check<'_> {
 
     fn judge(&mut self, name: &str, found: f64, expected: f64, scale: f64, tolerance: f64) {
         let error = (found - expected).abs() / scale;
-        // Written so that NaN fails.
-        if !(error <= tolerance) {
+        if error.is_nan() || error > tolerance {
             self.failures.push(format!("{name}: found {found}, expected {expected}, error {error:.1e}"));
         }
     }
@@ -257,7 +256,7 @@ fn symmetric(stream: u64, i: usize) -> f32 {
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^= z >> 31;
-    ((z >> 40) as i64 - (1 << 23)) as f32 * (-23_f32).exp2()
+    ((z >> 40) as f32 - 23_f32.exp2()) * (-23_f32).exp2()
 }
 
 /// Initial values of a parameter.

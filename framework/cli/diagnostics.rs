@@ -11,13 +11,13 @@ use crate::terminal;
 /// A failure of a command, with the texts that it may point into.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    pub(crate) error: LabError,
+    pub(crate) error: Box<LabError>,
     pub(crate) sources: Sources,
 }
 
 impl From<LabError> for Failure {
     fn from(error: LabError) -> Self {
-        Self { error, sources: Sources::default() }
+        Self { error: Box::new(error), sources: Sources::default() }
     }
 }
 
@@ -30,7 +30,7 @@ impl From<ConfigError> for Failure {
 impl Failure {
     /// Gives the failure the texts that it may point into.
     pub(crate) fn with(error: impl Into<LabError>, sources: &Sources) -> Self {
-        Self { error: error.into(), sources: sources.clone() }
+        Self { error: Box::new(error.into()), sources: sources.clone() }
     }
 
     /// A mistake on the command line.

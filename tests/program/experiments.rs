@@ -9,9 +9,9 @@ fn every_experiment_is_valid() {
     let repository = Path::new(REPOSITORY);
     let folder = repository.join("experiments").read_dir().expect("experiments");
     let mut files: Vec<String> = folder
-        .map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"))
-        .filter(|name| name.ends_with(".toml"))
-        .map(|name| format!("experiments/{name}"))
+        .map(|entry| entry.expect("an entry").file_name())
+        .filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "toml"))
+        .map(|name| format!("experiments/{}", name.display()))
         .collect();
     files.sort();
     assert!(files.len() > 5, "{files:?}");

@@ -12,7 +12,7 @@ use crate::sandbox::Sandbox;
 /// What a finished cell keeps, apart from times.
 const KEPT: [&str; 3] = ["weights.safetensors", "predictions-test.safetensors", "log.jsonl"];
 
-/// The largest difference of a logit between engine and dfdx; logits lie within 30.
+/// How far a logit of the engine may be from one of dfdx; logits lie within 30. Measured 2e-5; twice the learning rate moves it by 2.5.
 const LOGITS: f32 = 0.1;
 
 /// Compares what two stores keep of their only cells, bit by bit.

@@ -57,7 +57,7 @@ pub(super) fn run(command: &BenchCommand) -> Result<ExitCode, Failure> {
 fn report(name: &str, result: &BenchResult, arguments: &BenchArguments, threads: usize) -> String {
     let mut rates: Vec<f64> = result.seconds.iter().map(|s| result.images as f64 / s).collect();
     rates.sort_by(f64::total_cmp);
-    let median = (rates[rates.len() / 2] + rates[(rates.len() - 1) / 2]) / 2.0;
+    let median = f64::midpoint(rates[rates.len() / 2], rates[(rates.len() - 1) / 2]);
     let best = rates[rates.len() - 1];
     let memory = peak_memory_mib();
     let operations: Vec<_> = result

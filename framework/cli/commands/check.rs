@@ -10,7 +10,7 @@ use balpoe_lab::FailureClass;
 use crate::diagnostics::Failure;
 use crate::terminal;
 
-pub(super) fn run(files: &[PathBuf]) -> Result<ExitCode, Failure> {
+pub(super) fn run(files: &[PathBuf]) -> ExitCode {
     let mut wrong = 0;
     for file in files {
         let mut sources = Sources::default();
@@ -31,5 +31,5 @@ pub(super) fn run(files: &[PathBuf]) -> Result<ExitCode, Failure> {
             }
         }
     }
-    Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::from(FailureClass::Usage as u8) })
+    if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::from(FailureClass::Usage as u8) }
 }

@@ -2,11 +2,14 @@
 
 mod bench;
 mod check;
+mod compare;
 mod components;
 mod data;
 mod doctor;
+mod evaluate;
 mod experiment;
 mod plan;
+mod report;
 mod tables;
 
 use std::process::ExitCode;
@@ -36,11 +39,14 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Experiment(arguments) => experiment::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
-        Command::Check { files } => check::run(&files),
+        Command::Check { files } => Ok(check::run(&files)),
         Command::List { kind } => components::list(kind.as_deref()),
         Command::Describe { component } => components::describe(&component),
         Command::Data(command) => data::run(&command),
         Command::Table(arguments) => tables::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
+        Command::Evaluate(arguments) => evaluate::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Doctor { data } => Ok(doctor::run(&data.root)),
         Command::Bench(command) => bench::run(&command),
     }

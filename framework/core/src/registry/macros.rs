@@ -28,8 +28,9 @@
 ///     example: r#"kind = "always-one""#,
 /// }
 ///
+/// # fn main() {
 /// assert!(balpoe_core::registry::find(balpoe_core::registry::Kind::Schedule, "always-one").is_some());
-/// # fn main() {}
+/// # }
 /// ```
 ///
 /// The first word is the trait. A crate whose components are only registered, never named, is dropped by the linker: the
