@@ -60,6 +60,12 @@ pub enum LabError {
         /// What it said.
         message: String,
     },
+    /// Another process works on the cell.
+    #[error("another process trains the cell in `{}`; wait for it, or run with another --out", path.display())]
+    Busy {
+        /// The cell's folder.
+        path: PathBuf,
+    },
     /// A cell was never finished.
     #[error("not run yet")]
     NotRun,
@@ -93,7 +99,7 @@ impl LabError {
             Self::Config(_) | Self::Net(_) | Self::Reference(_) | Self::NotRun => FailureClass::Usage,
             Self::Files { action, .. } if *action == CREATE => FailureClass::Usage,
             Self::Data(_) | Self::Damaged { .. } => FailureClass::Data,
-            Self::Engine(_) | Self::Files { .. } | Self::Diverged { .. } | Self::Component { .. } => {
+            Self::Engine(_) | Self::Files { .. } | Self::Busy { .. } | Self::Diverged { .. } | Self::Component { .. } => {
                 FailureClass::Training
             }
             Self::Interrupted => FailureClass::Interrupted,

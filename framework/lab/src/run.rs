@@ -159,13 +159,8 @@ fn run_cell(
     let arm = prepared.arm;
     let folder = store.cell(key);
     let evaluation_key = arm.evaluation_key(key);
-    let done = folder.is_done(key)?;
-    if done {
-        if let Some(stored) = folder.evaluation(&evaluation_key)? {
-            observer(&Event::Cached(name));
-            return Ok((stored.metrics, stored.fitted));
-        }
-    } else {
+    if !folder.is_done(key)? {
+        let _claim = folder.claim()?;
         let cell = Cell {
             name,
             arm,
@@ -176,6 +171,9 @@ fn run_cell(
             folder: &folder,
         };
         cell.train(&manifest(experiment, prepared, name, key, options), options, observer)?;
+    } else if let Some(stored) = folder.evaluation(&evaluation_key)? {
+        observer(&Event::Cached(name));
+        return Ok((stored.metrics, stored.fitted));
     }
     let evaluation = evaluate_cell(prepared, &folder, &evaluation_key)?;
     observer(&Event::Evaluated { cell: name, metrics: &evaluation.metrics, took: started.elapsed() });

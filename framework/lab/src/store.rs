@@ -4,6 +4,7 @@
 //! runs/
 //!   cells/<train key>/            one cell: an arm with a seed
 //!     manifest.json               what it is: settings, data, seed, program, device; and whether it is done
+//!     lock                        held by the process that trains the cell
 //!     log.jsonl                   metrics of training, one a line
 //!     checkpoints/                only while it is being trained
 //!     weights.safetensors         the network after the last epoch
@@ -13,6 +14,7 @@
 //!   <experiment>/                 tables of an experiment, and which cells they were made from
 //! ```
 
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use balpoe_core::components::{LogitMatrix, Predictions, SampleId, SampleSplit};
@@ -76,6 +78,12 @@ pub(crate) struct StoredEvaluation {
     pub(crate) metrics: Metrics,
 }
 
+/// A cell that no other process can take.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    _lock: File,
+}
+
 /// One cell's folder.
 #[derive(Clone, Debug)]
 pub struct CellFolder {
@@ -109,6 +117,11 @@ impl Store {
         CellFolder { path: self.root.join("cells").join(key.short()) }
     }
 
+    /// The cell in this folder.
+    pub(crate) fn cell_at(&self, folder: &Path) -> CellFolder {
+        CellFolder { path: folder.to_path_buf() }
+    }
+
     /// The folder of an experiment's tables.
     pub fn experiment(&self, name: &str) -> PathBuf {
         let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };
@@ -138,6 +151,19 @@ impl CellFolder {
     pub(crate) fn write_manifest(&self, manifest: &CellManifest) -> Result<(), LabError> {
         files::create_folder(&self.path)?;
         write_json(&self.path.join("manifest.json"), manifest)
+    }
+
+    /// Takes the cell for this process, so that two of them never write the same files. It is free again when the claim is dropped
+    /// or the process ends, however it ends.
+    pub(crate) fn claim(&self) -> Result<Claim, LabError> {
+        files::create_folder(&self.path)?;
+        let path = self.path.join("lock");
+        let file = File::create(&path).map_err(LabError::files("write", &path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Claim { _lock: file }),
+            Err(TryLockError::WouldBlock) => Err(LabError::Busy { path: self.path.clone() }),
+            Err(TryLockError::Error(source)) => Err(LabError::files("lock", &path)(source)),
+        }
     }
 
     /// Whether the cell is trained and predicted.
@@ -255,4 +281,20 @@ fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), LabError> {
     let mut text = serde_json::to_string_pretty(value).map_err(|e| LabError::damaged(path, e.to_string()))?;
     text.push('\n');
     files::write_atomically(path, text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_is_taken_once_and_free_again() {
+        let root = tempfile::tempdir().expect("a temporary folder");
+        let folder = Store::at(root.path()).cell(&Key::of(&Json::Null));
+        let claim = folder.claim().expect("nobody has it");
+        let busy = folder.claim().expect_err("it is taken");
+        assert!(busy.to_string().starts_with("another process trains the cell in"), "{busy}");
+        drop(claim);
+        folder.claim().expect("it is free again");
+    }
 }
