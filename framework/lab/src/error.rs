@@ -99,9 +99,11 @@ impl LabError {
             Self::Config(_) | Self::Net(_) | Self::Reference(_) | Self::NotRun => FailureClass::Usage,
             Self::Files { action, .. } if *action == CREATE => FailureClass::Usage,
             Self::Data(_) | Self::Damaged { .. } => FailureClass::Data,
-            Self::Engine(_) | Self::Files { .. } | Self::Busy { .. } | Self::Diverged { .. } | Self::Component { .. } => {
-                FailureClass::Training
-            }
+            Self::Engine(_)
+            | Self::Files { .. }
+            | Self::Busy { .. }
+            | Self::Diverged { .. }
+            | Self::Component { .. } => FailureClass::Training,
             Self::Interrupted => FailureClass::Interrupted,
         }
     }
