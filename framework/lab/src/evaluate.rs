@@ -49,7 +49,6 @@ pub(crate) fn evaluate(
 }
 
 /// The test predictions as an arm finally makes them.
-#[expect(dead_code, reason = "the report and the comparison come next")]
 pub(crate) fn combine(
     arm: &Arm,
     class_counts: &[usize],

@@ -8,15 +8,21 @@ use crate::summary::{Key, Metric, Metrics, Subject};
 
 /// What figures are computed by, the same for every subject and distribution.
 pub(crate) struct Figures {
-    pub(crate) groups: Groups,
+    /// None where training counts are not known; groups are not measured then.
+    pub(crate) groups: Option<Groups>,
     pub(crate) binning: Binning,
 }
 
 impl Figures {
     /// `group_counts` `[classes]` are the training images by which classes are grouped.
     pub(crate) fn new(group_counts: &[usize], bins: usize) -> Result<Self, LabError> {
+        Self::foreign(Some(group_counts), bins)
+    }
+
+    /// The same for models that were trained elsewhere, whose training images may not be known.
+    pub(crate) fn foreign(group_counts: Option<&[usize]>, bins: usize) -> Result<Self, LabError> {
         let binning = Binning::equal_width(bins).map_err(failed)?;
-        Ok(Self { groups: Groups::from_training_counts(group_counts), binning })
+        Ok(Self { groups: group_counts.map(Groups::from_training_counts), binning })
     }
 
     /// Records every metric of these rows.
@@ -27,20 +33,19 @@ impl Figures {
         distribution: &str,
         metrics: &mut Metrics,
     ) -> Result<(), LabError> {
-        let groups = evaluation.group_accuracy(&self.groups).map_err(failed)?.groups;
-        let reliability = evaluation.reliability(self.binning);
-        for (metric, value) in [
-            (Metric::Accuracy, Some(evaluation.accuracy())),
-            (Metric::Many, groups.many),
-            (Metric::Medium, groups.medium),
-            (Metric::Few, groups.few),
-            (Metric::Ece, Some(reliability.ece())),
-            (Metric::Mce, Some(reliability.mce())),
-            (Metric::Nll, Some(evaluation.nll())),
-            (Metric::Brier, Some(evaluation.brier())),
-        ] {
-            metrics.insert(Key::new(subject, distribution, metric), value);
+        let mut record = |metric, value| metrics.insert(Key::new(subject, distribution, metric), value);
+        if let Some(groups) = &self.groups {
+            let groups = evaluation.group_accuracy(groups).map_err(failed)?.groups;
+            record(Metric::Many, groups.many);
+            record(Metric::Medium, groups.medium);
+            record(Metric::Few, groups.few);
         }
+        let reliability = evaluation.reliability(self.binning);
+        record(Metric::Accuracy, Some(evaluation.accuracy()));
+        record(Metric::Ece, Some(reliability.ece()));
+        record(Metric::Mce, Some(reliability.mce()));
+        record(Metric::Nll, Some(evaluation.nll()));
+        record(Metric::Brier, Some(evaluation.brier()));
         Ok(())
     }
 }

@@ -3,15 +3,18 @@
 //! [`run()`] does what is missing of an experiment and tells about it through [`Event`]s; [`Store`] keeps what was done;
 //! [`summary`] makes tables with honest statistics of it; [`table`] renders them.
 
+mod all_metrics;
 mod bench;
 mod bridge;
 mod cell;
 mod checkpoint;
+pub mod comparison;
 mod error;
 mod evaluate;
 mod event;
 mod figures;
 mod files;
+pub mod foreign;
 mod initialise;
 mod log;
 mod network;
@@ -21,6 +24,7 @@ mod results;
 mod run;
 mod split;
 mod store;
+mod stored;
 pub mod summary;
 pub mod table;
 mod tensors;
@@ -34,4 +38,5 @@ pub use network::{Heads, Network};
 pub use results::{summarise, write_tables};
 pub use run::{ArmOutcome, CellOutcome, PreparedArm, Protocol, collect, run};
 pub use store::{CellFolder, CellManifest, Store};
+pub use stored::{StoredExperiment, stored_experiment};
 pub use trainer::{StepResult, Trainer};

@@ -97,6 +97,11 @@ impl Fit<'_> {
         Ok(())
     }
 
+    /// Whether calibrators change the experts.
+    pub(crate) fn changes_experts(&self) -> bool {
+        !self.on_experts.is_empty()
+    }
+
     /// Calibrated experts.
     pub(crate) fn experts(&self, experts: Vec<LogitMatrix>) -> Result<Vec<LogitMatrix>, LabError> {
         let calibrate =

@@ -220,7 +220,7 @@ fn scatter(part: &LogitMatrix, places: &[u32], whole: &mut LogitMatrix) {
 
 /// The logits with the log of their true class prior added (`--posthoc_bias_correction` of the reference; the prior is an
 /// oracle's). A class without images gets minus infinity.
-fn with_known_prior(mut logits: LogitMatrix, labels: &[u32]) -> LogitMatrix {
+pub(crate) fn with_known_prior(mut logits: LogitMatrix, labels: &[u32]) -> LogitMatrix {
     let log_prior: Vec<f32> =
         class_prior(labels, logits.classes).iter().map(|&share| share.ln() as f32).collect();
     for row in logits.values.chunks_exact_mut(logits.classes.max(1)) {

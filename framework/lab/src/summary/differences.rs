@@ -56,7 +56,7 @@ pub(super) fn table(experiment: &Experiment) -> Option<Table> {
 }
 
 /// The values of the seeds that both have; `None` when they share no seed.
-pub(super) fn paired(treatment: &Series, baseline: &Series) -> Option<Paired> {
+pub(crate) fn paired(treatment: &Series, baseline: &Series) -> Option<Paired> {
     let common = |of: &Series, other: &Series| -> Series {
         of.iter().filter(|(seed, _)| other.contains_key(seed)).map(|(seed, value)| (*seed, *value)).collect()
     };
@@ -97,7 +97,7 @@ fn cells(
 }
 
 /// A metric with its unit and an arrow for the better direction.
-fn label(metric: Metric) -> String {
+pub(crate) fn label(metric: Metric) -> String {
     let kind = if Metric::ACCURACIES.contains(&metric) { "accuracy, " } else { "" };
     let unit = metric.unit().map(|unit| format!(" ({unit})")).unwrap_or_default();
     let arrow = match metric.direction() {

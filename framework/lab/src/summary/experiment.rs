@@ -53,7 +53,7 @@ pub struct UnknownArm {
 }
 
 /// The defined values of one metric by seed, in the unit of the tables.
-pub(super) type Series = BTreeMap<u64, f64>;
+pub(crate) type Series = BTreeMap<u64, f64>;
 
 impl Experiment {
     /// The results `arms`, of which the first is the baseline that the others are compared with.
@@ -109,7 +109,7 @@ impl Experiment {
         &self.arms
     }
 
-    pub(super) fn baseline(&self) -> Option<&Arm> {
+    pub(crate) fn baseline(&self) -> Option<&Arm> {
         self.arms.get(self.baseline)
     }
 
@@ -127,7 +127,7 @@ impl Experiment {
     }
 
     /// The metrics that some arm measured for `subject` under `distribution`, in the order of the tables.
-    pub(super) fn metrics(&self, subject: Subject, distribution: &str) -> Vec<Metric> {
+    pub(crate) fn metrics(&self, subject: Subject, distribution: &str) -> Vec<Metric> {
         let keys = self.keys();
         let measured = |metric: &Metric| keys.contains(&Key::new(subject, distribution, *metric));
         Metric::ALL.into_iter().filter(measured).collect()
@@ -153,7 +153,7 @@ impl Arm {
     }
 
     /// The defined values of `key` by seed, in the unit of the tables.
-    pub(super) fn series(&self, key: &Key) -> Series {
+    pub(crate) fn series(&self, key: &Key) -> Series {
         let scale = key.metric.scale();
         self.finished().filter_map(|(seed, metrics)| Some((seed, metrics.get(key)? * scale))).collect()
     }
@@ -190,6 +190,6 @@ impl Arm {
 }
 
 /// The values as a sample, in the order of the seeds; `None` when there is none.
-pub(super) fn sample(series: &Series) -> Option<Sample> {
+pub(crate) fn sample(series: &Series) -> Option<Sample> {
     Sample::new(series.values().copied().collect::<Vec<_>>()).ok()
 }

@@ -228,7 +228,7 @@ impl Metric {
     }
 
     /// How many decimals tables show.
-    pub(super) fn decimals(self) -> usize {
+    pub(crate) fn decimals(self) -> usize {
         if self.unit().is_some() { 2 } else { 3 }
     }
 

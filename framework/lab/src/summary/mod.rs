@@ -15,5 +15,8 @@ mod notes;
 pub mod reference;
 mod reproduction;
 
-pub use experiment::{Arm, Experiment, Published};
+pub(crate) use differences::{label, paired};
+pub(crate) use experiment::sample;
+pub use experiment::{Arm, Experiment, Published, UnknownArm};
 pub use metrics::{Key, KeyError, Metric, Metrics, Subject};
+pub(crate) use notes::{cells as missing_cells, percent};

@@ -29,7 +29,7 @@ pub(super) fn spread(table: &mut Table, experiment: &Experiment) {
 }
 
 /// Adds which cells failed, and which seeds an arm has where arms differ in them.
-pub(super) fn cells(table: &mut Table, experiment: &Experiment) {
+pub(crate) fn cells(table: &mut Table, experiment: &Experiment) {
     let seeds: BTreeSet<BTreeSet<u64>> = experiment.arms().iter().map(Arm::seeds).collect();
     if seeds.len() > 1 {
         let arms = experiment.arms().iter();
@@ -49,7 +49,7 @@ pub(super) fn cells(table: &mut Table, experiment: &Experiment) {
 }
 
 /// How a level reads in a table: `95 %`.
-pub(super) fn percent(level: Level) -> String {
+pub(crate) fn percent(level: Level) -> String {
     let percent = (level.coverage() * 1e4).round() / 100.0;
     format!("{percent} %")
 }

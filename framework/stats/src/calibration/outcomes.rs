@@ -62,9 +62,24 @@ impl Outcomes {
         predictions: &Predictions<'_>,
         threads: NonZeroUsize,
     ) -> Result<Self, EvaluationError> {
-        let mut outcomes = Self { classes: predictions.classes(), outcomes: Vec::new() };
+        let mut outcomes = Self::none(predictions.classes());
         outcomes.extend_in_parallel(predictions, threads)?;
         Ok(outcomes)
+    }
+
+    /// No rows yet; [`extend`](Self::extend) and [`append`](Self::append) add some.
+    pub fn none(classes: usize) -> Self {
+        Self { classes, outcomes: Vec::new() }
+    }
+
+    /// Appends outcomes that were made elsewhere, such as by another thread.
+    ///
+    /// # Errors
+    /// When the number of classes differs.
+    pub fn append(&mut self, mut others: Self) -> Result<(), EvaluationError> {
+        check_length("further outcomes", "class", self.classes, others.classes)?;
+        self.outcomes.append(&mut others.outcomes);
+        Ok(())
     }
 
     /// Appends the outcomes of a further chunk of rows, for scores that are computed chunk by chunk.

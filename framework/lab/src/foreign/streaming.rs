@@ -1,0 +1,208 @@
+//! One pass over scores that need not fit into memory.
+
+use std::num::NonZeroUsize;
+use std::ops::Range;
+use std::panic::resume_unwind;
+
+use balpoe_core::components::{LogitMatrix, Predictions};
+use balpoe_stats::calibration::{EvaluationError, Outcomes, Predictions as Scored, ScoreKind};
+
+use super::model::{Model, ModelReader, take_logarithms};
+use super::test_sets::TestSet;
+use crate::error::LabError;
+use crate::figures::failed;
+use crate::post_hoc::{Fit, Prepared, class_prior};
+use crate::processed::with_known_prior;
+
+/// Scores of one expert that are read at once: what stays in a core's own cache.
+const CHUNK_SCORES: usize = 1 << 16;
+
+/// What is kept of every sample.
+pub(super) struct Streamed {
+    pub(super) ensemble: Outcomes,
+    pub(super) experts: Vec<Outcomes>,
+    /// For each test set that is corrected toward its known prior, the outcomes of its rows.
+    pub(super) corrected: Vec<Outcomes>,
+    /// The ensemble's logits, if they are to be kept.
+    pub(super) logits: Option<LogitMatrix>,
+    /// What the aggregator learnt.
+    pub(super) line: Option<String>,
+}
+
+/// How scores are passed over.
+pub(super) struct Pass<'a> {
+    pub(super) model: &'a Model,
+    pub(super) fit: &'a Fit<'a>,
+    /// Test sets that are also corrected toward their known prior.
+    pub(super) corrected: &'a [TestSet<'a>],
+    pub(super) keep_logits: bool,
+    pub(super) threads: NonZeroUsize,
+}
+
+/// A test set as rows are met: which of them it keeps, and the logarithm of its prior.
+struct Correction {
+    kept: Vec<bool>,
+    labels: Vec<u32>,
+}
+
+impl Pass<'_> {
+    /// Reads all scores once. The aggregator must not adapt to the samples.
+    pub(super) fn run(&self) -> Result<Streamed, LabError> {
+        let (samples, classes) = (self.model.samples(), self.model.classes);
+        let nothing = LogitMatrix { values: Vec::new(), classes };
+        let shapes = Predictions {
+            experts: vec![nothing; self.model.experts()],
+            labels: Vec::new(),
+            identities: Vec::new(),
+        };
+        let prepared = self.fit.prepare(&shapes, &class_prior(&self.model.labels, classes))?;
+        let corrections: Vec<Correction> =
+            self.corrected.iter().map(|(_, rows)| Correction::new(rows, &self.model.labels)).collect();
+
+        let share = samples.div_ceil(self.threads.get()).max(1);
+        let ranges: Vec<Range<usize>> =
+            (0..samples).step_by(share).map(|first| first..samples.min(first + share)).collect();
+        let parts: Vec<Result<Streamed, LabError>> = std::thread::scope(|scope| {
+            let part = |rows: Range<usize>| self.part(rows, &prepared, &corrections);
+            let workers: Vec<_> = ranges.into_iter().map(|rows| scope.spawn(move || part(rows))).collect();
+            workers.into_iter().map(|worker| worker.join().unwrap_or_else(|p| resume_unwind(p))).collect()
+        });
+        let mut parts = parts.into_iter();
+        let Some(first) = parts.next() else { return Err(failed(EvaluationError::NoRows)) };
+        let mut whole = first?;
+        whole.line = prepared.line();
+        for part in parts {
+            whole.append(part?)?;
+        }
+        Ok(whole)
+    }
+
+    fn part(
+        &self,
+        rows: Range<usize>,
+        prepared: &Prepared,
+        corrections: &[Correction],
+    ) -> Result<Streamed, LabError> {
+        let classes = self.model.classes;
+        let mut reader = self.model.reader()?;
+        let mut part = Streamed {
+            ensemble: Outcomes::none(classes),
+            experts: vec![Outcomes::none(classes); self.model.experts()],
+            corrected: vec![Outcomes::none(classes); corrections.len()],
+            logits: self.keep_logits.then(|| LogitMatrix { values: Vec::new(), classes }),
+            line: None,
+        };
+        let chunk = (CHUNK_SCORES / classes.max(1)).max(1);
+        for first in rows.clone().step_by(chunk) {
+            self.chunk(first..rows.end.min(first + chunk), &mut reader, prepared, corrections, &mut part)?;
+        }
+        Ok(part)
+    }
+
+    fn chunk(
+        &self,
+        rows: Range<usize>,
+        reader: &mut ModelReader<'_>,
+        prepared: &Prepared,
+        corrections: &[Correction],
+        part: &mut Streamed,
+    ) -> Result<(), LabError> {
+        let labels = &self.model.labels[rows.clone()];
+        let mut experts = reader.scores(rows.start, rows.len())?;
+        let calibrated = self.fit.changes_experts();
+        for (e, expert) in experts.iter_mut().enumerate() {
+            // Also where calibrated ones are scored below: what is written wrongly is told as it is written.
+            if !calibrated || self.model.kind == ScoreKind::Probabilities {
+                let mut written = Outcomes::none(expert.classes);
+                self.score(expert, labels, self.model.kind, &mut written)
+                    .map_err(|error| self.refuse(e, rows.start, &error))?;
+                if !calibrated {
+                    part.experts[e].append(written).map_err(failed)?;
+                }
+            }
+            if self.model.kind == ScoreKind::Probabilities {
+                take_logarithms(expert);
+            }
+        }
+        if calibrated {
+            experts = self.fit.experts(experts)?;
+            for (e, expert) in experts.iter().enumerate() {
+                self.score(expert, labels, ScoreKind::Logits, &mut part.experts[e])
+                    .map_err(|error| self.refuse(e, rows.start, &error))?;
+            }
+        }
+        let ensemble = self.fit.ensemble(prepared.apply(&experts)?)?;
+        self.score(&ensemble, labels, ScoreKind::Logits, &mut part.ensemble).map_err(failed)?;
+        for (correction, outcomes) in corrections.iter().zip(&mut part.corrected) {
+            if let Some((logits, labels)) = correction.apply(&ensemble, labels, rows.clone()) {
+                self.score(&logits, &labels, ScoreKind::Logits, outcomes).map_err(failed)?;
+            }
+        }
+        if let Some(logits) = &mut part.logits {
+            logits.values.extend_from_slice(&ensemble.values);
+        }
+        Ok(())
+    }
+
+    fn score(
+        &self,
+        scores: &LogitMatrix,
+        labels: &[u32],
+        kind: ScoreKind,
+        outcomes: &mut Outcomes,
+    ) -> Result<(), EvaluationError> {
+        outcomes.extend(&Scored::new(&scores.values, labels, scores.classes, kind)?)
+    }
+
+    /// What is wrong with an expert's scores, with the row in the file.
+    fn refuse(&self, expert: usize, first: usize, error: &EvaluationError) -> LabError {
+        let error = match *error {
+            EvaluationError::Scores { row, kind } => EvaluationError::Scores { row: first + row, kind },
+            ref error => error.clone(),
+        };
+        self.model.wrong(expert, &format!("expert {expert}: {error}"))
+    }
+}
+
+impl Streamed {
+    fn append(&mut self, part: Self) -> Result<(), LabError> {
+        self.ensemble.append(part.ensemble).map_err(failed)?;
+        for (whole, part) in self.experts.iter_mut().zip(part.experts) {
+            whole.append(part).map_err(failed)?;
+        }
+        for (whole, part) in self.corrected.iter_mut().zip(part.corrected) {
+            whole.append(part).map_err(failed)?;
+        }
+        if let (Some(whole), Some(part)) = (&mut self.logits, part.logits) {
+            whole.values.extend(part.values);
+        }
+        Ok(())
+    }
+}
+
+impl Correction {
+    fn new(rows: &[u32], labels: &[u32]) -> Self {
+        let mut kept = vec![false; labels.len()];
+        rows.iter().for_each(|&row| kept[row as usize] = true);
+        Self { kept, labels: rows.iter().map(|&row| labels[row as usize]).collect() }
+    }
+
+    /// The kept rows of a chunk, corrected, with their labels; none if it keeps none.
+    fn apply(
+        &self,
+        ensemble: &LogitMatrix,
+        labels: &[u32],
+        rows: Range<usize>,
+    ) -> Option<(LogitMatrix, Vec<u32>)> {
+        let classes = ensemble.classes;
+        let mut values = Vec::new();
+        let mut own = Vec::new();
+        for ((row, logits), &label) in rows.zip(ensemble.values.chunks_exact(classes)).zip(labels) {
+            if self.kept[row] {
+                values.extend_from_slice(logits);
+                own.push(label);
+            }
+        }
+        (!own.is_empty()).then(|| (with_known_prior(LogitMatrix { values, classes }, &self.labels), own))
+    }
+}

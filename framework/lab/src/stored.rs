@@ -1,0 +1,192 @@
+//! An experiment as the store remembers it: settings from manifests, without the file that they came from.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use balpoe_core::config::{ConfigError, Override, Sources};
+use balpoe_core::experiment::{Experiment, OnFailure};
+use serde_json::{Map, Value as Json};
+
+use crate::error::LabError;
+use crate::run::ArmOutcome;
+use crate::store::{CellManifest, Store};
+
+/// Finished cells, and the experiment that their settings describe with some of them changed.
+#[derive(Debug)]
+pub struct StoredExperiment {
+    /// What the settings describe.
+    pub experiment: Experiment,
+    /// Names of arms with their finished seeds.
+    finished: Vec<(String, u64)>,
+}
+
+/// Reads the settings of finished cells; `runs` are names of experiments, or beginnings of the names of cell folders.
+/// Overrides may change what is done with finished predictions: calibrators, aggregator, `[evaluate]`.
+///
+/// # Errors
+/// If no cell has such a name, a manifest is damaged, or an override does not fit.
+pub fn stored_experiment(
+    store: &Store,
+    runs: &[String],
+    overrides: &[Override],
+    sources: &mut Sources,
+) -> Result<StoredExperiment, LabError> {
+    let manifests = finished_manifests(store)?;
+    let mut arms: BTreeMap<(String, String), Vec<u64>> = BTreeMap::new();
+    for run in runs {
+        let chosen: Vec<&CellManifest> =
+            manifests.iter().filter(|m| m.experiment == *run || names_cell(run, m)).collect();
+        if chosen.is_empty() {
+            let mut known: Vec<&str> = manifests.iter().map(|m| m.experiment.as_str()).collect();
+            known.dedup();
+            let message = format!(
+                "no finished cell in `{}` is called `{run}` or belongs to an experiment of that name",
+                store.root().display()
+            );
+            return Err(ConfigError::new(message).help(format!("experiments: {}", known.join(", "))).into());
+        }
+        for manifest in chosen {
+            let text = experiment_text(manifest)?;
+            let seeds = arms.entry((manifest.arm.clone(), text)).or_default();
+            if !seeds.contains(&manifest.seed) {
+                seeds.push(manifest.seed);
+            }
+        }
+    }
+    let mut whole = Experiment {
+        name: runs.join(", "),
+        seeds: Vec::new(),
+        arms: Vec::new(),
+        baseline: String::new(),
+        on_failure: OnFailure::Continue,
+        references: Vec::new(),
+    };
+    let mut finished = Vec::new();
+    for ((name, text), seeds) in arms {
+        let one = Experiment::parse("settings of the manifest", &text, overrides, sources)?;
+        let Some(mut arm) = one.arms.into_iter().next() else { continue };
+        // The same name with other settings, such as after a change of the file.
+        let others = whole.arms.iter().filter(|other| {
+            other.name == name || other.name.strip_prefix(&name).is_some_and(|rest| rest.starts_with(" #"))
+        });
+        arm.name = match others.count() {
+            0 => name,
+            n => format!("{name} #{}", n + 1),
+        };
+        finished.extend(seeds.iter().map(|&seed| (arm.name.clone(), seed)));
+        whole.seeds.extend(seeds);
+        whole.arms.push(arm);
+    }
+    whole.seeds.sort_unstable();
+    whole.seeds.dedup();
+    whole.baseline = whole.arms.first().map(|arm| arm.name.clone()).unwrap_or_default();
+    Ok(StoredExperiment { experiment: whole, finished })
+}
+
+impl StoredExperiment {
+    /// Drops the seeds that an arm never had, and refuses finished cells that these settings do not lead to.
+    ///
+    /// # Errors
+    /// If an override changed what decides weights, or the data or a component are no longer what they were.
+    pub fn only_finished(&self, outcomes: Vec<ArmOutcome>) -> Result<Vec<ArmOutcome>, LabError> {
+        let mut kept = outcomes;
+        for arm in &mut kept {
+            arm.cells.retain(|cell| {
+                self.finished.iter().any(|(name, seed)| (name, *seed) == (&arm.name, cell.seed))
+            });
+            if let Some(cell) = arm.cells.iter().find(|cell| matches!(cell.result, Err(LabError::NotRun))) {
+                let message = format!(
+                    "arm {} with seed {} was trained with other settings than these, with other data, or by other versions of components",
+                    arm.name, cell.seed
+                );
+                let help = "change only calibrators, aggregator and [evaluate]; anything else needs `balpoe experiment`";
+                return Err(ConfigError::new(message).help(help).into());
+            }
+        }
+        Ok(kept)
+    }
+}
+
+/// The manifests of all finished cells, by experiment, arm and seed.
+fn finished_manifests(store: &Store) -> Result<Vec<CellManifest>, LabError> {
+    let folder = store.root().join("cells");
+    let mut manifests = Vec::new();
+    if folder.is_dir() {
+        for entry in fs::read_dir(&folder).map_err(LabError::files("read", &folder))? {
+            let entry = entry.map_err(LabError::files("read", &folder))?;
+            let manifest = store.cell_at(&entry.path()).manifest()?;
+            manifests.extend(manifest.filter(|manifest| manifest.finished.is_some()));
+        }
+    }
+    manifests.sort_by(|a, b| (&a.experiment, &a.arm, a.seed).cmp(&(&b.experiment, &b.arm, b.seed)));
+    Ok(manifests)
+}
+
+/// Whether a run is the beginning of the cell's key, perhaps with folders before it.
+fn names_cell(run: &str, manifest: &CellManifest) -> bool {
+    let name = run.trim_end_matches('/').rsplit('/').next().unwrap_or(run);
+    name.len() >= 6 && manifest.train_key.starts_with(name)
+}
+
+/// The settings of a manifest as an experiment file with one arm.
+fn experiment_text(manifest: &CellManifest) -> Result<String, LabError> {
+    let wrong = |what: &str| {
+        let message = format!("the manifest of cell {}: {what}", manifest.train_key);
+        LabError::from(ConfigError::new(message))
+    };
+    let sections = manifest.settings.as_object().ok_or_else(|| wrong("settings are no table"))?;
+    let mut file = Map::new();
+    for (section, value) in sections {
+        let value = match value {
+            Json::Array(items) => Json::Array(items.iter().map(flatten).collect()),
+            value => flatten(value),
+        };
+        file.insert(section.clone(), value);
+    }
+    toml::to_string(&without_nulls(Json::Object(file))).map_err(|error| wrong(&error.to_string()))
+}
+
+/// `{ kind, version, settings }` as the table that it was built from; other tables as they are.
+fn flatten(value: &Json) -> Json {
+    let mut flat = match value.get("settings") {
+        Some(Json::Object(settings)) => settings.clone(),
+        _ => match value.get("calibrator") {
+            Some(calibrator) => flatten(calibrator).as_object().cloned().unwrap_or_default(),
+            None => return value.clone(),
+        },
+    };
+    for key in ["kind", "on"] {
+        if let Some(named) = value.get(key) {
+            flat.insert(key.to_owned(), named.clone());
+        }
+    }
+    Json::Object(flat)
+}
+
+/// TOML has no null: what is not set is not there.
+fn without_nulls(value: Json) -> Json {
+    match value {
+        Json::Object(map) => {
+            let kept = map.into_iter().filter(|(_, value)| !value.is_null());
+            Json::Object(kept.map(|(key, value)| (key, without_nulls(value))).collect())
+        }
+        Json::Array(items) => Json::Array(items.into_iter().map(without_nulls).collect()),
+        value => value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn settings_become_the_tables_that_they_were_read_from() {
+        let calibrator = json!({ "kind": "temperature", "version": 1, "settings": { "toward": "balanced" } });
+        let staged = json!({ "on": "experts", "calibrator": calibrator });
+        assert_eq!(flatten(&staged), json!({ "kind": "temperature", "on": "experts", "toward": "balanced" }));
+        let train = json!({ "epochs": 3, "rest": null });
+        assert_eq!(without_nulls(flatten(&train)), json!({ "epochs": 3 }));
+    }
+}
