@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use balpoe_lab::summary::{Key, Metric, Subject};
+use balpoe_lab::summary::{Metric, Subject};
 use balpoe_lab::{CellName, Event};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -98,14 +98,13 @@ fn line(event: &Event<'_>) -> Option<String> {
         }
         Event::Predicting(cell) => format!("{}: predicting the test images", name(cell)),
         Event::Evaluated { cell, metrics, took } => {
-            let accuracy = metrics
+            let accuracies: Vec<(&str, f64)> = metrics
                 .iter()
-                .find(|(key, _)| {
-                    matches!(key, Key { subject: Subject::Ensemble, metric: Metric::Accuracy, .. })
-                })
-                .and_then(|(key, value)| {
-                    value.map(|v| format!("{:.2} % on {}", 100.0 * v, key.distribution))
-                });
+                .filter(|(key, _)| key.subject == Subject::Ensemble && key.metric == Metric::Accuracy)
+                .filter_map(|(key, value)| Some((key.distribution.as_str(), value?)))
+                .collect();
+            let shown = accuracies.iter().find(|(name, _)| *name == "uniform").or(accuracies.first());
+            let accuracy = shown.map(|(name, value)| format!("{:.2} % on {name}", 100.0 * value));
             format!("{}: {}, took {}", name(cell), accuracy.unwrap_or_default(), duration(*took))
         }
         Event::Failed { cell, error } => format!("{}: failed: {error}", name(cell)),

@@ -159,21 +159,26 @@ fn run_cell(
     let arm = prepared.arm;
     let folder = store.cell(key);
     let evaluation_key = arm.evaluation_key(key);
-    if !folder.is_done(key)? {
+    if folder.is_done(key)? {
+        if let Some(stored) = folder.evaluation(&evaluation_key)? {
+            observer(&Event::Cached(name));
+            return Ok((stored.metrics, stored.fitted));
+        }
+    } else {
         let _claim = folder.claim()?;
-        let cell = Cell {
-            name,
-            arm,
-            data: &prepared.data,
-            split: &prepared.split,
-            network: &prepared.network,
-            key,
-            folder: &folder,
-        };
-        cell.train(&manifest(experiment, prepared, name, key, options), options, observer)?;
-    } else if let Some(stored) = folder.evaluation(&evaluation_key)? {
-        observer(&Event::Cached(name));
-        return Ok((stored.metrics, stored.fitted));
+        // Another process may have finished it while this one waited for its turn.
+        if !folder.is_done(key)? {
+            let cell = Cell {
+                name,
+                arm,
+                data: &prepared.data,
+                split: &prepared.split,
+                network: &prepared.network,
+                key,
+                folder: &folder,
+            };
+            cell.train(&manifest(experiment, prepared, name, key, options), options, observer)?;
+        }
     }
     let evaluation = evaluate_cell(prepared, &folder, &evaluation_key)?;
     observer(&Event::Evaluated { cell: name, metrics: &evaluation.metrics, took: started.elapsed() });

@@ -96,7 +96,7 @@ impl Experiment {
         let seeds = seeds(&mut table, sources)?;
         let on_failure = field(&mut table, "on_failure", sources)?.unwrap_or_default();
         let wanted = table.entries.remove("baseline");
-        let references: Vec<ReferenceTable> = field(&mut table, "reference", sources)?.unwrap_or_default();
+        let references = table.entries.remove("reference");
         let variants = table.entries.remove("arm");
 
         let mut arms: Vec<Arm> = Vec::new();
@@ -121,27 +121,53 @@ impl Experiment {
         }
         let baseline = match wanted {
             None => arms.first().map(|arm| arm.name.clone()).unwrap_or_default(),
-            Some(entry) => {
-                let origin = entry.value.origin.clone();
-                let baseline: String = config::deserialize(entry.value, sources)?;
-                if !arms.iter().any(|arm| arm.name == baseline) {
-                    let names: Vec<&str> = arms.iter().map(|arm| arm.name.as_str()).collect();
-                    return Err(ConfigError::at(origin, format!("no arm is called \"{baseline}\""))
-                        .help(format!("arms: {}", names.join(", "))));
-                }
-                baseline
-            }
+            Some(entry) => name_of_arm(entry.value, &arms, sources)?,
         };
-        let references = references
-            .into_iter()
-            .map(|ReferenceTable { file, row, arm }| Reference {
-                file: file.as_path().to_path_buf(),
-                row,
-                arm,
-            })
-            .collect();
+        let references = match references {
+            None => Vec::new(),
+            Some(entry) => published(entry.value, &arms, sources)?,
+        };
         Ok(Self { name, seeds, arms, baseline, on_failure, references })
     }
+}
+
+/// A value that names an arm.
+fn name_of_arm(value: Value, arms: &[Arm], sources: &Sources) -> Result<String, ConfigError> {
+    let origin = value.origin.clone();
+    let name: String = config::deserialize(value, sources)?;
+    if arms.iter().any(|arm| arm.name == name) {
+        return Ok(name);
+    }
+    let names: Vec<&str> = arms.iter().map(|arm| arm.name.as_str()).collect();
+    Err(ConfigError::at(origin, format!("no arm is called \"{name}\""))
+        .help(format!("arms: {}", names.join(", "))))
+}
+
+/// The published rows, which are inherited with the arms that they name.
+fn published(value: Value, arms: &[Arm], sources: &Sources) -> Result<Vec<Reference>, ConfigError> {
+    let form = value.form();
+    let Data::Array(items) = value.data else {
+        let message = format!("expected an array of references, found {form}");
+        return Err(ConfigError::at(value.origin, message).help("write [[reference]]"));
+    };
+    let mut references = Vec::new();
+    for item in items {
+        let named = match &item.data {
+            Data::Table(table) => table.get("arm").cloned(),
+            _ => None,
+        };
+        let ReferenceTable { file, row, arm } = config::deserialize(item, sources)?;
+        if let Some(value) = named {
+            name_of_arm(value, arms, sources).map_err(|error| {
+                let help = error.help.clone().unwrap_or_default();
+                error.help(format!(
+                    "{help}; an experiment that extends another one can drop its rows: reference = []"
+                ))
+            })?;
+        }
+        references.push(Reference { file: file.as_path().to_path_buf(), row, arm });
+    }
+    Ok(references)
 }
 
 fn defaults(sources: &mut Sources) -> Result<Table, ConfigError> {
