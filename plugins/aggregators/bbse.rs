@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::shifted::{Shifted, TrainedFor, unlabelled_mean};
 use crate::numerics::{argmax, conjugate_gradients};
 
-/// `mean_e z_e + ln q - ln p`, with a test prior q estimated by black-box shift estimation: if C_ij is how often held-out
-/// images of class j are predicted as i, and m_i how often test images are, then `C w = m` has the ratio w of test to held-out
+/// `mean_e z_e + ln q - ln p`, with a test prior q estimated by black-box shift estimation: if `C_ij` is how often held-out
+/// images of class j are predicted as i, and `m_i` how often test images are, then `C w = m` has the ratio w of test to held-out
 /// prior for its solution.
 ///
 /// It is solved in least squares with a pull toward w = 1, no shift; negative ratios become zero. Imagined images of every

@@ -8,7 +8,7 @@ use balpoe_net::{BatchNorm, Conv, NetBuilder, NetError, NodeId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Settings of the CIFAR ResNets of He et al. 2016 (section 4.2): three stages of basic blocks, of which every expert has the
+/// Settings of the CIFAR residual networks of He et al. 2016 (section 4.2): three stages of basic blocks, of which every expert has the
 /// later ones for itself.
 ///
 /// The stem and the first stage are shared; each expert has its own second and third stage (stride 2 each) and a global

@@ -69,8 +69,8 @@ impl Affine {
         Ok(Self { weight: fitted.remove(0), bias })
     }
 
-    pub(super) fn apply(&self, features: Matrix) -> Matrix {
-        affine(features.retaped(), &self.weight, &self.bias).retaped()
+    pub(super) fn apply(&self, features: &Matrix) -> Matrix {
+        affine(features.leaky_trace(), &self.weight, &self.bias).retaped()
     }
 
     pub(super) fn summary(&self) -> String {

@@ -62,7 +62,7 @@ struct Fitted(Affine);
 
 impl Calibration for Fitted {
     fn apply(&self, logits: Matrix) -> Matrix {
-        self.0.apply(logits.log_softmax::<Axis<1>>())
+        self.0.apply(&logits.log_softmax::<Axis<1>>())
     }
 
     fn summary(&self) -> String {

@@ -60,7 +60,7 @@ struct Fitted(Affine);
 
 impl Calibration for Fitted {
     fn apply(&self, logits: Matrix) -> Matrix {
-        self.0.apply(logits)
+        self.0.apply(&logits)
     }
 
     fn summary(&self) -> String {

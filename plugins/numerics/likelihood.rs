@@ -6,6 +6,9 @@ use balpoe_core::tensor::{Device, Matrix, TracedMatrix, TracedScalar};
 
 use super::{Chunks, Problem};
 
+/// What is added to the likelihood for parameters that are not wanted.
+pub(crate) type Penalty<'p> = dyn Fn(&[Matrix]) -> TracedScalar + 'p;
+
 /// The weighted mean negative log-likelihood of labels under logits that are made from the experts' logits.
 pub(crate) struct Likelihood<'a> {
     predictions: &'a Predictions,
@@ -28,7 +31,7 @@ impl<'a> Likelihood<'a> {
         &self,
         start: &[Matrix],
         map: impl Fn(&[Matrix], &[Matrix]) -> TracedMatrix,
-        penalty: Option<&dyn Fn(&[Matrix]) -> TracedScalar>,
+        penalty: Option<&Penalty<'_>>,
     ) -> Vec<Matrix> {
         let chunks: Vec<_> =
             Chunks::new(self.predictions.samples(), self.predictions.classes()).iter().collect();

@@ -6,7 +6,8 @@ pub(crate) fn solve(mut rows: Vec<Vec<f64>>, mut right: Vec<f64>) -> Option<Vec<
     let n = right.len();
     for column in 0..n {
         let pivot = (column..n).max_by(|&a, &b| rows[a][column].abs().total_cmp(&rows[b][column].abs()))?;
-        if !(rows[pivot][column].abs() > 0.0) {
+        let size = rows[pivot][column].abs();
+        if size == 0.0 || size.is_nan() {
             return None;
         }
         rows.swap(column, pivot);

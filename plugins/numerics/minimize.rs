@@ -29,12 +29,15 @@ impl Chunks {
     }
 }
 
+/// A term of a sum, by its number and the parameters.
+pub(crate) type Term<'a> = Box<dyn Fn(usize, &[Matrix]) -> TracedScalar + 'a>;
+
 /// A function of matrices, given as a sum of terms that dfdx differentiates.
 pub(crate) struct Problem<'a> {
     /// How many terms there are.
     pub(crate) terms: usize,
     /// One term for these parameters. They are not traced yet; tracing (`leaky_trace`) is what makes them variables.
-    pub(crate) term: Box<dyn Fn(usize, &[Matrix]) -> TracedScalar + 'a>,
+    pub(crate) term: Term<'a>,
 }
 
 impl Problem<'_> {

@@ -2,6 +2,12 @@
 //!
 //! Needs real logits: a folder named by `BALPOE_DATA` with `logits/`.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::approx_constant,
+    reason = "tests say what they measured and what they skip; a likelihood may look like a constant"
+)]
+
 mod common;
 
 use balpoe_core::components::{Aggregator, HeldOut, Knowledge, Predictions};

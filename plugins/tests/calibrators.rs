@@ -2,6 +2,8 @@
 //!
 //! Needs real logits: a folder named by `BALPOE_DATA` with `logits/`.
 
+#![allow(clippy::print_stdout, reason = "tests say what they measured and what they skip")]
+
 mod common;
 
 use balpoe_core::components::{Calibrator, HeldOut, Predictions};

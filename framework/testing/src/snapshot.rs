@@ -76,8 +76,8 @@ fn pieces(line: &str) -> Vec<&str> {
 
 /// Length of the longest start that is a number.
 fn number_length(text: &str) -> usize {
-    let ends = text.char_indices().map(|(i, c)| i + c.len_utf8());
-    ends.filter(|&end| text[..end].parse::<f64>().is_ok()).last().unwrap_or(1)
+    let mut ends = text.char_indices().map(|(i, c)| i + c.len_utf8()).rev();
+    ends.find(|&end| text[..end].parse::<f64>().is_ok()).unwrap_or(1)
 }
 
 /// Length of the text before the next digit or sign of a number.
