@@ -15,7 +15,8 @@ use crate::numerics::{Chunks, Problem};
 /// of `|softmax(sum_e w_e z_e)|^2` is largest.
 ///
 /// SADE compares the predictions for two random views of each image by their inner product. Predictions are kept for one view,
-/// so the two coincide here; as there, experts that are sure of the images at hand gain weight.
+/// so the two coincide here; as there, experts that are sure of the images at hand gain weight. An overconfident expert would
+/// gain all of it: calibrate the experts first (`on = "experts"`).
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SadeWeights {}

@@ -289,7 +289,7 @@ mod tests {
         // times and counts 0.1585.
         let variants: [(CifarResNet, &dyn ExpertHead, usize, u64); 5] = [
             (CifarResNet { reduce_dimension: true, ..default() }, &cosine, 783_856, 1004),
-            (shared.clone(), &cosine, 1_185_680, 1140),
+            (shared.clone(), &cosine, 1_185_680, 1137),
             (CifarResNet { share_layer3: true, ..shared }, &cosine, 482_704, 689),
             (CifarResNet { shortcut: Shortcut::B, ..default() }, &cosine, 1_370_320, 1593),
             (default(), &linear, 1_362_364, 1585),

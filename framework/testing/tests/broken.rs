@@ -88,6 +88,7 @@ impl Calibration for Shifting {
 
 impl Mixing for Leaking {
     fn mix(&self, batch: &mut Batch, _: &MixingStreams) {
+        batch.targets.second.rotate_left(1);
         batch.targets.lambda.fill(1.5);
     }
 
