@@ -21,10 +21,10 @@ pub(super) fn explain(table: &mut Table, experiment: &Experiment) {
 
 /// Adds what `±` and the brackets mean, or that one seed has neither.
 pub(super) fn spread(table: &mut Table, experiment: &Experiment) {
-    if most_seeds(experiment) >= 2 {
-        table.note(deviation(experiment.level, table.interval_lines));
-    } else {
-        table.note("One seed: no deviation, interval or test is possible, and nothing is marked as best.");
+    match most_seeds(experiment) {
+        0 => {}
+        1 => table.note("One seed: no deviation, interval or test is possible, and nothing is marked as best."),
+        _ => table.note(deviation(experiment.level, table.interval_lines)),
     }
 }
 
@@ -42,7 +42,7 @@ pub(crate) fn cells(table: &mut Table, experiment: &Experiment) {
     for arm in experiment.arms() {
         for (seed, result) in &arm.cells {
             if let Err(reason) = result {
-                table.note(format!("Failed: {} with seed {seed}: {reason}", arm.name));
+                table.note(format!("No result: {} with seed {seed}: {reason}", arm.name));
             }
         }
     }
