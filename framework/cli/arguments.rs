@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use balpoe_core::config::Override;
+use balpoe_lab::summary::Metric;
 use balpoe_lab::table::Format;
 use clap::{Args, Parser, Subcommand};
 
@@ -41,6 +42,12 @@ pub(crate) enum Command {
     Data(DataCommand),
     /// Print the tables of an experiment from what the run store has, without training
     Table(TableArguments),
+    /// Write one self-contained HTML page with the tables and plots of an experiment, without training
+    Report(ReportArguments),
+    /// Evaluate saved predictions again, or logits of models that were trained elsewhere
+    Evaluate(EvaluateArguments),
+    /// Compare the arms of an experiment with one of them: tests, effect sizes, seeds needed
+    Compare(CompareArguments),
     /// What this machine offers, and what is missing
     Doctor {
         #[command(flatten)]
@@ -130,6 +137,106 @@ pub(crate) struct PlanArguments {
 pub(crate) struct TableArguments {
     #[command(flatten)]
     pub(crate) experiment: ExperimentArguments,
+    #[command(flatten)]
+    pub(crate) data: DataRoot,
+    #[command(flatten)]
+    pub(crate) store: StoreRoot,
+    /// text, markdown, latex, csv or json
+    #[arg(long, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArguments {
+    #[command(flatten)]
+    pub(crate) experiment: ExperimentArguments,
+    #[command(flatten)]
+    pub(crate) data: DataRoot,
+    #[command(flatten)]
+    pub(crate) store: StoreRoot,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvaluateArguments {
+    /// Runs of the store (experiments or cells), or files with logits (.npy, .npz, .safetensors, .f32): one an expert, or
+    /// one [experts, samples, classes]
+    #[arg(required = true, value_name = "RUN|FILE")]
+    pub(crate) targets: Vec<String>,
+    /// Change what is done with predictions, such as `aggregator.kind=product-of-experts`; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Test class distributions, such as `uniform,forward50,backward50`
+    #[arg(long = "distribution", value_delimiter = ',', value_name = "NAME,…")]
+    pub(crate) distributions: Vec<String>,
+    /// Fit calibrators and aggregator on so many folds of the scored samples, each scored by the fit on the others
+    #[arg(long, value_name = "K")]
+    pub(crate) folds: Option<usize>,
+    /// `all` adds a table of every calibration metric
+    #[arg(long, default_value = "main", value_parser = ["main", "all"])]
+    pub(crate) metrics: String,
+    /// text, markdown, latex, csv or json
+    #[arg(long, default_value = "text")]
+    pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) foreign: ForeignArguments,
+    #[command(flatten)]
+    pub(crate) data: DataRoot,
+    #[command(flatten)]
+    pub(crate) store: StoreRoot,
+}
+
+/// What files say nothing about.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Files of models that were trained elsewhere")]
+pub(crate) struct ForeignArguments {
+    /// Labels (.u8, .u32, .npy, .txt, …); not needed if a file has an array `labels`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) labels: Option<PathBuf>,
+    /// Number of classes, for plain numbers such as .f32
+    #[arg(long, value_name = "N")]
+    pub(crate) classes: Option<usize>,
+    /// Training images of each class, for shot groups, priors and shifted distributions: a file, or numbers
+    #[arg(long, value_name = "FILE|N,…")]
+    pub(crate) class_counts: Option<String>,
+    /// The files have probabilities, not logits
+    #[arg(long)]
+    pub(crate) probabilities: bool,
+    /// What the tables call these predictions
+    #[arg(long, default_value = "predictions", value_name = "NAME")]
+    pub(crate) name: String,
+    /// Fit calibrators and aggregator on these other samples
+    #[arg(long, value_name = "FILE", requires = "assert_held_out", conflicts_with_all = ["folds", "oracle"])]
+    pub(crate) fit_on: Vec<PathBuf>,
+    /// Labels of the samples to fit on
+    #[arg(long, value_name = "FILE", requires = "fit_on")]
+    pub(crate) fit_labels: Option<PathBuf>,
+    /// The samples to fit on were not trained on and are not scored; nothing can check it
+    #[arg(long, requires = "fit_on")]
+    pub(crate) assert_held_out: bool,
+    /// Fit on the scored samples themselves: an upper bound, called so in the table
+    #[arg(long, conflicts_with = "folds")]
+    pub(crate) oracle: bool,
+    /// Threads; all cores if not given
+    #[arg(long)]
+    pub(crate) threads: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareArguments {
+    #[command(flatten)]
+    pub(crate) experiment: ExperimentArguments,
+    /// The arm that the others are compared with; the experiment's own baseline if not given
+    #[arg(long, value_name = "ARM")]
+    pub(crate) baseline: Option<String>,
+    /// Metrics, such as `accuracy,few,ece`; all if not given
+    #[arg(long = "metric", value_delimiter = ',', value_name = "METRIC,…")]
+    pub(crate) metrics: Vec<Metric>,
+    /// Test class distribution
+    #[arg(long, default_value = "uniform", value_name = "NAME")]
+    pub(crate) distribution: String,
+    /// Leave the comparison over images out, which reads all predictions
+    #[arg(long)]
+    pub(crate) no_images: bool,
     #[command(flatten)]
     pub(crate) data: DataRoot,
     #[command(flatten)]

@@ -24,8 +24,6 @@ pub(crate) struct Combined {
     pub(crate) experts: Predictions,
     /// What the aggregator, and the calibrators after it, make of them, `[samples, classes]`.
     pub(crate) ensemble: LogitMatrix,
-    /// What calibrators and the aggregator learnt, a line each.
-    pub(crate) fitted: Vec<String>,
 }
 
 /// Evaluates an arm's predictions.
@@ -58,5 +56,5 @@ pub(crate) fn combine(
 ) -> Result<Combined, LabError> {
     let post_hoc = PostHoc { calibrators: &arm.calibrators, aggregator: &arm.aggregator, class_counts };
     let processed = Processed::new(post_hoc, arm.evaluate.cross_fit, test, validation, trained_on)?;
-    Ok(Combined { experts: processed.experts, ensemble: processed.ensemble, fitted: processed.lines })
+    Ok(Combined { experts: processed.experts, ensemble: processed.ensemble })
 }

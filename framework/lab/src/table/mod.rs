@@ -6,6 +6,7 @@
 
 mod csv;
 mod format;
+mod html;
 mod json;
 mod latex;
 mod layout;
@@ -13,6 +14,8 @@ mod markdown;
 mod model;
 mod number;
 mod text;
+
+pub(crate) use html::html;
 
 pub use format::{Format, UnknownFormat, render};
 pub use model::{Cell, Column, Direction, Estimate, Row, Table, Value};

@@ -1,0 +1,68 @@
+//! What an arm's finished cells have to show, beyond the figures of the tables.
+
+use balpoe_stats::calibration::{Outcomes, Predictions as Scores};
+
+use super::curves::Curves;
+use crate::error::LabError;
+use crate::evaluate::combine;
+use crate::figures::failed;
+use crate::run::{ArmOutcome, PreparedArm};
+use crate::store::Store;
+
+/// The outcomes of an arm on the whole test set and the course of its training, over all finished seeds.
+pub(super) struct Evidence {
+    /// Name of the arm.
+    pub(super) arm: String,
+    /// Finished seeds.
+    pub(super) seeds: usize,
+    /// Names of the classes.
+    pub(super) classes: Vec<String>,
+    /// Training images of each class, by which classes are grouped.
+    pub(super) counts: Vec<usize>,
+    /// The ensemble on every test image, one seed after the other.
+    pub(super) outcomes: Outcomes,
+    /// Bins of reliability diagrams.
+    pub(super) bins: usize,
+    /// The course of training.
+    pub(super) curves: Curves,
+}
+
+impl Evidence {
+    /// Reads what the store has of an arm; `None` where no cell is finished.
+    pub(super) fn gather(
+        prepared: &PreparedArm<'_>,
+        outcome: &ArmOutcome,
+        store: &Store,
+    ) -> Result<Option<Self>, LabError> {
+        let (data, split) = (&prepared.data, &prepared.split);
+        let class_counts = split.train.class_counts(data.classes.len());
+        let trained_on = prepared.trained_on();
+        let mut pooled: Option<Outcomes> = None;
+        let mut curves = Curves::default();
+        let mut seeds = 0;
+        for cell in outcome.cells.iter().filter(|cell| cell.result.is_ok()) {
+            let folder = store.cell(&prepared.train_key(cell.seed));
+            let test = folder.predictions("test")?;
+            let kept =
+                if split.validation.is_empty() { None } else { Some(folder.predictions("validation")?) };
+            let combined = combine(prepared.arm, &class_counts, &test, kept.as_ref(), &trained_on)?;
+            let (logits, labels) = (&combined.ensemble, &combined.experts.labels);
+            let scores = Scores::logits(&logits.values, labels, logits.classes).map_err(failed)?;
+            match &mut pooled {
+                Some(pooled) => pooled.extend(&scores).map_err(failed)?,
+                None => pooled = Some(Outcomes::of(&scores).map_err(failed)?),
+            }
+            curves.add(folder.path())?;
+            seeds += 1;
+        }
+        Ok(pooled.map(|outcomes| Self {
+            arm: outcome.name.clone(),
+            seeds,
+            classes: data.classes.clone(),
+            counts: data.group_counts.clone(),
+            outcomes,
+            bins: prepared.arm.evaluate.bins,
+            curves,
+        }))
+    }
+}
