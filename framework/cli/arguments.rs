@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use balpoe_core::config::Override;
 use balpoe_lab::summary::Metric;
 use balpoe_lab::table::Format;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Long-tailed image recognition: experiments with several calibrated experts, seeds and honest statistics.
 #[derive(Debug, Parser)]
@@ -48,6 +48,11 @@ pub(crate) enum Command {
     Evaluate(EvaluateArguments),
     /// Compare the arms of an experiment with one of them: tests, effect sizes, seeds needed
     Compare(CompareArguments),
+    /// Recompute a published table from its own figures, and list what cannot be right
+    ///
+    /// Exit code 0: nothing found; 1: something found; 2: the table cannot be read. Facts may also stand in a file beside the
+    /// table, `results.audit.toml` for `results.tex`: `classes`, `samples`, and images by heading in `[distributions]`.
+    Audit(AuditArguments),
     /// What this machine offers, and what is missing
     Doctor {
         #[command(flatten)]
@@ -244,6 +249,30 @@ pub(crate) struct CompareArguments {
     /// text, markdown, latex, csv or json
     #[arg(long, default_value = "text")]
     pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditArguments {
+    /// LaTeX, Markdown or CSV file
+    pub(crate) file: PathBuf,
+    /// Number of classes with many, a medium number of, and few training images, where the table does not say
+    #[arg(long, value_delimiter = ',', value_name = "MANY,MEDIUM,FEW")]
+    pub(crate) classes: Vec<u32>,
+    /// Images in the balanced test set, where the table does not give it away
+    #[arg(long, value_name = "N")]
+    pub(crate) samples: Option<u64>,
+    /// How the findings are printed
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: ReportFormat,
+}
+
+/// A way to print findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,5 +1,6 @@
 //! What each command does, one file a command.
 
+mod audit;
 mod bench;
 mod check;
 mod compare;
@@ -47,6 +48,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Report(arguments) => report::run(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
+        Command::Audit(arguments) => audit::run(&arguments),
         Command::Doctor { data } => Ok(doctor::run(&data.root)),
         Command::Bench(command) => bench::run(&command),
     }

@@ -4,6 +4,7 @@
 //! [`summary`] makes tables with honest statistics of it; [`table`] renders them.
 
 mod all_metrics;
+pub mod audit;
 mod bench;
 mod bridge;
 mod cell;
