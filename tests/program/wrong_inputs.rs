@@ -165,9 +165,10 @@ fn a_cell_that_diverges_leaves_the_others_to_run() {
     );
     let outcome = sandbox.run("experiment absurd.toml");
     assert_eq!(outcome.code, Some(5));
-    for line in
-        ["No result: absurd with seed 1: training diverged: the loss is NaN in epoch 1, batch 2", "plain   1 "]
-    {
+    for line in [
+        "No result: absurd with seed 1: training diverged: the loss is NaN in epoch 1, batch 2",
+        "plain   1 ",
+    ] {
         assert!(outcome.stdout.contains(line), "no `{line}` in\n{}", outcome.stdout);
     }
     assert_snapshot("a_cell_that_diverges_leaves_the_others_to_run", &outcome.stderr);

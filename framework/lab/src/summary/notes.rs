@@ -23,7 +23,9 @@ pub(super) fn explain(table: &mut Table, experiment: &Experiment) {
 pub(super) fn spread(table: &mut Table, experiment: &Experiment) {
     match most_seeds(experiment) {
         0 => {}
-        1 => table.note("One seed: no deviation, interval or test is possible, and nothing is marked as best."),
+        1 => {
+            table.note("One seed: no deviation, interval or test is possible, and nothing is marked as best.")
+        }
         _ => table.note(deviation(experiment.level, table.interval_lines)),
     }
 }
