@@ -52,6 +52,16 @@ def chromium():
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
 
 
+def request_of(line):
+    """The parameters of a line of the network log that says that a page asks a server for something; its own updates and the like
+    the browser starts with the initiator `not an origin`."""
+    if not line.startswith('{"params"') or '"initiator"' not in line:
+        return None
+    parameters = json.JSONDecoder().raw_decode(line)[0]["params"]
+    remote = re.match("(https?|wss?|ftp):", parameters.get("url", ""))
+    return parameters if remote and parameters["initiator"] != "not an origin" else None
+
+
 class Browser:
     """One Chromium that talks to nobody."""
 
@@ -77,8 +87,7 @@ class Browser:
         if "<html" not in done.stdout:
             raise SystemExit(f"error: Chromium did not load {page}: {done.stderr[-2000:]}")
         messages = re.findall(r"CONSOLE[^\]]*\]\s*(.*)", done.stderr)
-        text = log.read_text(errors="replace")
-        addresses = re.findall(r'"url":"((?:https?|wss?|ftp)://[^"]+)"', text)
+        addresses = [request["url"] for request in map(request_of, log.read_text(errors="replace").splitlines()) if request]
         return messages, sorted(set(addresses))
 
     def faults(self, page, width):

@@ -42,8 +42,6 @@ pub(super) enum Sign {
     Marker(usize),
     /// A filled square.
     Area(Role, f64),
-    /// A dashed line that is no series.
-    Guide,
 }
 
 /// A rectangle of the picture.
@@ -326,7 +324,6 @@ fn draw_sign(svg: &mut Svg, sign: &Sign, x: f64, y: f64) {
                 ("height", &"10"),
             ],
         ),
-        Sign::Guide => line(svg, Role::Muted, (x, y), (x + SIGN - 6.0, y), 1.2, "4 3"),
     }
 }
 

@@ -12,7 +12,7 @@ use super::svg::Px;
 use super::theme::Role;
 
 /// Most classes that are named one by one.
-const NAMED: usize = 30;
+const NAMED: usize = 20;
 
 /// Most rows and columns that are drawn; more classes share one.
 const DRAWN: usize = 128;

@@ -7,7 +7,14 @@ use super::canvas::{Chart, Key, Sign};
 use super::scale::Scale;
 use super::theme::Role;
 
-/// Accuracy against confidence in bins, the gap between them, and below how many predictions each bin holds.
+/// How opaque accuracy is as far as confidence claims it.
+const HELD: f64 = 0.75;
+
+/// How opaque the gap between accuracy and confidence is.
+const GAP: f64 = 0.3;
+
+/// Accuracy against confidence in bins, the gap between them, and below how many predictions each bin holds. The dashed diagonal
+/// is where a calibrated predictor's bars end.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ReliabilityDiagram {
     /// What it is about, such as the name of an arm.
@@ -29,9 +36,9 @@ impl ReliabilityDiagram {
             x: percent("confidence (%)", whole),
             y: percent("accuracy (%)", whole),
             legend: vec![
-                Key { sign: Sign::Area(Role::Right, 0.75), words: "accuracy".to_owned() },
-                Key { sign: Sign::Area(Role::Wrong, 0.3), words: "gap to confidence".to_owned() },
-                Key { sign: Sign::Guide, words: "calibrated".to_owned() },
+                Key { sign: Sign::Area(Role::Right, HELD), words: "accuracy".to_owned() },
+                Key { sign: Sign::Area(Role::Wrong, GAP), words: "overconfident".to_owned() },
+                Key { sign: Sign::Area(Role::Right, GAP), words: "underconfident".to_owned() },
             ],
             height: None,
             strip: 40.0,
@@ -44,8 +51,10 @@ impl ReliabilityDiagram {
             let hint = hint(bin, total);
             let (zero, accuracy, confidence) =
                 (canvas.y(0.0), canvas.y(bin.accuracy), canvas.y(bin.confidence));
-            canvas.rectangle(Role::Right, (left, zero), (right, accuracy), 0.75, &hint);
-            canvas.rectangle(Role::Wrong, (left, accuracy), (right, confidence), 0.3, &hint);
+            // Down the page, larger figures stand higher.
+            canvas.rectangle(Role::Right, (left, zero), (right, accuracy.max(confidence)), HELD, &hint);
+            let gap = if bin.gap() > 0.0 { Role::Wrong } else { Role::Right };
+            canvas.rectangle(gap, (left, accuracy), (right, confidence), GAP, &hint);
             canvas.line(Role::Wrong, (left, confidence), (right, confidence), 1.5, "none");
         }
         let diagonal = ((canvas.x(0.0), canvas.y(0.0)), (canvas.x(1.0), canvas.y(1.0)));

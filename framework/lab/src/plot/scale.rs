@@ -17,7 +17,8 @@ impl Scale {
         let margin = if high > low { 0.0 } else { (low.abs() * 0.1).max(0.5) };
         let (low, high) = (low - margin, high + margin);
         let step = round_step(high - low, 5);
-        Self::Linear { low: (low / step).floor() * step, high: (high / step).ceil() * step }
+        // What rounding adds to a value on a round place does not push the end to the next one.
+        Self::Linear { low: (low / step + 1e-9).floor() * step, high: (high / step - 1e-9).ceil() * step }
     }
 
     /// The same, beginning at 0.
@@ -121,6 +122,11 @@ mod tests {
             names(&Scale::Linear { low: 0.0, high: 0.05 }.ticks(5)),
             ["0", "0.01", "0.02", "0.03", "0.04", "0.05"]
         );
+    }
+
+    #[test]
+    fn rounding_pushes_no_end_to_the_next_round_value() {
+        assert_eq!(Scale::from_zero([0.1_f64.next_up()].into_iter()), Scale::from_zero([0.1].into_iter()));
     }
 
     #[test]

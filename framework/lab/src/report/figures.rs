@@ -60,8 +60,8 @@ pub(super) fn sections(tables: Vec<Table>, evidence: &[Evidence]) -> Vec<Section
         },
         Section {
             heading: "Calibration",
-            words: "The whole test set, the predictions of all seeds together. Where accuracy stays below confidence, \
-                    predictions are overconfident.",
+            words: "The whole test set, the predictions of all seeds together. Bars of a calibrated predictor end at the \
+                    dashed diagonal.",
             figures: evidence.iter().flat_map(|arm| calibration(arm, named("main"))).collect(),
             tables: Vec::new(),
         },
@@ -88,7 +88,10 @@ pub(super) fn sections(tables: Vec<Table>, evidence: &[Evidence]) -> Vec<Section
 
 fn distributions(table: &Table) -> Figure {
     let comparison = Comparison {
-        title: title(table).to_owned(),
+        title: match table.name.as_str() {
+            "corrected" => "accuracy with the known test prior".to_owned(),
+            _ => "accuracy by test distribution".to_owned(),
+        },
         conditions_are: table.row_heading.clone(),
         conditions: table.rows().iter().map(|row| row.label.clone()).collect(),
         measured: "accuracy (%)".to_owned(),
@@ -228,11 +231,6 @@ fn point(cell: &Cell) -> Option<Point> {
         Value::Estimate(estimate) => Some(Point { mean: estimate.mean, deviation: estimate.sd }),
         _ => None,
     }
-}
-
-/// The title of a table without the experiment's name, which the page has at its top.
-fn title(table: &Table) -> &str {
-    table.title.split_once(": ").map_or(table.title.as_str(), |(_, title)| title)
 }
 
 fn file_name(kind: &str, arm: &str) -> String {

@@ -31,15 +31,15 @@ pub(super) fn cells(
     outcome.cells.iter().map(entry).collect()
 }
 
-/// The whole page.
+/// The whole page, which is well-formed XML as well.
 pub(super) fn page(name: &str, sections: &[Section], cells: &[CellEntry]) -> String {
     let title = Escaped(name);
     let mut out = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">\n\
-         <link rel=\"icon\" href=\"data:,\">\n<title>{title}</title>\n<style>\n{}{}</style>\n</head>\n<body>\n",
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\" />\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\" />\n\
+         <meta name=\"color-scheme\" content=\"light dark\" />\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\" />\n\
+         <link rel=\"icon\" href=\"data:,\" />\n<title>{title}</title>\n<style>\n{}{}</style>\n</head>\n<body>\n",
         plot::stylesheet(),
         include_str!("page.css")
     );

@@ -74,7 +74,7 @@ fn cell(entry: &Entry<'_>) -> String {
     let body = if entry.best { format!("<strong>{body}</strong>") } else { body };
     let interval = entry.interval.as_ref();
     let interval =
-        interval.map(|interval| format!("<br><span class=\"interval\">{}</span>", Escaped(interval)));
+        interval.map(|interval| format!("<br /><span class=\"interval\">{}</span>", Escaped(interval)));
     format!("<td>{body}{}{}</td>", superscript(entry.footnote), interval.unwrap_or_default())
 }
 
