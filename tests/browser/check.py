@@ -105,7 +105,7 @@ class Browser:
     def shoot(self, page, width, dark, target):
         """A picture of the whole page at a width."""
         outer = self.folder / "shot.html"
-        height = 9000 if width == PHONE else 5200
+        height = 10000 if width == PHONE else 6500
         frame = f'<iframe src="{page.as_uri()}" style="width:{width}px;height:{height}px;border:0;color-scheme:light dark"></iframe>'
         outer.write_text(f"<!doctype html><meta name=color-scheme content='light dark'><body style='margin:0'>{frame}")
         theme = ["--blink-settings=preferredColorScheme=0"] if dark else ["--blink-settings=preferredColorScheme=1"]

@@ -208,6 +208,7 @@ fn decomposition(
 const ENSEMBLE_ONLY: &str = "measured for the ensemble only";
 
 /// A value in percent; missing where there is no such class, or no logits were kept.
+#[expect(clippy::option_option, reason = "not measured and not defined are two things")]
 fn or_missing(value: Option<Option<f64>>) -> Cell {
     match value {
         Some(Some(value)) => percent(value),

@@ -201,7 +201,6 @@ fn all(predictions: &Predictions) -> Vec<u32> {
     (0..predictions.samples() as u32).collect()
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` takes")]
 fn refused(error: NotHeldOut) -> LabError {
     LabError::Component { component: "calibration".to_owned(), message: error.to_string() }
 }

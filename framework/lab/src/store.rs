@@ -117,11 +117,6 @@ impl Store {
         CellFolder { path: self.root.join("cells").join(key.short()) }
     }
 
-    /// The cell in this folder.
-    pub(crate) fn cell_at(&self, folder: &Path) -> CellFolder {
-        CellFolder { path: folder.to_path_buf() }
-    }
-
     /// The folder of an experiment's tables.
     pub fn experiment(&self, name: &str) -> PathBuf {
         let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };
@@ -130,6 +125,11 @@ impl Store {
 }
 
 impl CellFolder {
+    /// The cell in this folder.
+    pub(crate) fn at(path: &Path) -> Self {
+        Self { path: path.to_path_buf() }
+    }
+
     /// Its path.
     pub fn path(&self) -> &Path {
         &self.path

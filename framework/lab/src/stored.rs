@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::error::LabError;
 use crate::run::ArmOutcome;
-use crate::store::{CellManifest, Store};
+use crate::store::{CellFolder, CellManifest, Store};
 
 /// Finished cells, and the experiment that their settings describe with some of them changed.
 #[derive(Debug)]
@@ -114,7 +114,7 @@ fn finished_manifests(store: &Store) -> Result<Vec<CellManifest>, LabError> {
     if folder.is_dir() {
         for entry in fs::read_dir(&folder).map_err(LabError::files("read", &folder))? {
             let entry = entry.map_err(LabError::files("read", &folder))?;
-            let manifest = store.cell_at(&entry.path()).manifest()?;
+            let manifest = CellFolder::at(&entry.path()).manifest()?;
             manifests.extend(manifest.filter(|manifest| manifest.finished.is_some()));
         }
     }

@@ -1,6 +1,6 @@
 //! How large differences over seeds are, and how many seeds would show them.
 
-use balpoe_stats::statistics::{Design, Resampling, seeds_needed};
+use balpoe_stats::statistics::{Design, Paired, Resampling, seeds_needed};
 
 use super::Comparison;
 use super::pairs::Pair;
@@ -62,7 +62,7 @@ fn cells(pair: &Pair, comparison: &Comparison) -> Vec<Cell> {
     let order =
         several.then(|| treatment.stochastic_order(&baseline, comparison.level, Resampling::new(1_000, 0)));
     vec![
-        or_why(paired.and_then(|paired| paired.d_z()), unpaired),
+        or_why(paired.and_then(Paired::d_z), unpaired),
         or_why(pair.treatment.hedges_g(&pair.baseline), "needs three seeds that vary"),
         Value::Number(treatment.cliff_delta(&baseline)).into(),
         Value::Number(treatment.probability_of_improvement(&baseline)).into(),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use balpoe_core::experiment::Experiment as Plan;
+use balpoe_stats::calibration::Outcome;
 use balpoe_stats::statistics::{Averaging, Bootstrap, ImageScores, Interval, McNemar, Resampling, holm};
 
 use super::Comparison;
@@ -51,13 +52,14 @@ pub fn image_outcomes(
                 continue;
             }
             let test = folder.predictions("test")?;
-            let kept = match prepared.split.validation.is_empty() {
-                true => None,
-                false => Some(folder.predictions("validation")?),
+            let kept = if prepared.split.validation.is_empty() {
+                None
+            } else {
+                Some(folder.predictions("validation")?)
             };
             let combined = combine(arm, &class_counts, &test, kept.as_ref(), &trained_on)?;
             let outcomes = outcomes(&combined.ensemble, &combined.experts.labels)?;
-            right.insert(seed, outcomes.rows().iter().map(|outcome| outcome.correct()).collect());
+            right.insert(seed, outcomes.rows().iter().map(Outcome::correct).collect());
         }
         arms.push(ArmImages { arm: arm.name.clone(), right, labels: prepared.data.test.labels.clone() });
     }

@@ -59,8 +59,7 @@ impl Array {
         let found = match &self.content {
             Content::Memory(bytes) => bytes.len() as u64,
             Content::File(offset) => {
-                let length =
-                    std::fs::metadata(&self.path).map_err(LabError::files("read", &self.path))?.len();
+                let length = std::fs::metadata(&self.path).map_err(unreadable(&self.path))?.len();
                 length.saturating_sub(*offset)
             }
         };
@@ -85,7 +84,7 @@ impl Array {
     /// A reader of its own for a thread.
     pub(super) fn reader(&self) -> Result<Reader<'_>, LabError> {
         let file = match self.content {
-            Content::File(_) => Some(File::open(&self.path).map_err(LabError::files("read", &self.path))?),
+            Content::File(_) => Some(File::open(&self.path).map_err(unreadable(&self.path))?),
             Content::Memory(_) => None,
         };
         Ok(Reader { array: self, file, bytes: Vec::new() })
@@ -101,6 +100,11 @@ impl Array {
             bytes.chunks_exact(element.bytes()).map(|bytes| whole_number(element, bytes)).collect();
         numbers.ok_or_else(|| self.wrong("expected whole numbers of at least 0"))
     }
+}
+
+/// A file that the user named cannot be read: the data are to blame, not the run.
+pub(super) fn unreadable(path: &Path) -> impl FnOnce(std::io::Error) -> LabError {
+    move |error| LabError::damaged(path, format!("cannot be read: {error}"))
 }
 
 /// Reads numbers of one array.
@@ -142,7 +146,7 @@ impl Reader<'_> {
                 self.bytes.resize(length, 0);
                 file.seek(SeekFrom::Start(offset + start as u64))
                     .and_then(|_| file.read_exact(&mut self.bytes))
-                    .map_err(LabError::files("read", &self.array.path))?;
+                    .map_err(unreadable(&self.array.path))?;
                 Ok(&self.bytes)
             }
             (Content::Memory(bytes), _) => Ok(&bytes[start..start + length]),
@@ -184,11 +188,11 @@ fn raw_element(path: &Path) -> Option<Element> {
 /// A file that is nothing but numbers, as a vector; none if its extension names no kind of number.
 pub(super) fn raw(path: &Path) -> Result<Option<Array>, LabError> {
     let Some(element) = raw_element(path) else { return Ok(None) };
-    let length = std::fs::metadata(path).map_err(LabError::files("read", path))?.len() as usize;
+    let length = std::fs::metadata(path).map_err(unreadable(path))?.len() as usize;
     let path = path.to_path_buf();
     let shape = vec![length / element.bytes()];
     let array = Array { path, name: None, element, shape, content: Content::File(0) };
-    if length % element.bytes() == 0 {
+    if length.is_multiple_of(element.bytes()) {
         return Ok(Some(array));
     }
     let message = format!("expected numbers of {} bytes, found {length} bytes", element.bytes());

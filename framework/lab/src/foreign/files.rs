@@ -9,7 +9,7 @@ use safetensors::Dtype;
 use safetensors::tensor::Metadata;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::array::{Array, Content, Element, raw};
+use super::array::{Array, Content, Element, raw, unreadable};
 use super::npy;
 use crate::error::LabError;
 
@@ -35,13 +35,13 @@ pub(super) fn arrays(path: &Path) -> Result<Vec<Array>, LabError> {
 }
 
 fn open(path: &Path) -> Result<File, LabError> {
-    File::open(path).map_err(LabError::files("read", path))
+    File::open(path).map_err(unreadable(path))
 }
 
 fn npy_array(path: &Path) -> Result<Array, LabError> {
     let mut start = Vec::new();
     let read = open(path)?.take(npy::LONGEST_HEADER as u64).read_to_end(&mut start);
-    read.map_err(LabError::files("read", path))?;
+    read.map_err(unreadable(path))?;
     let header = npy::header(path, &start)?;
     let content = Content::File(header.length as u64);
     Ok(Array { path: path.to_path_buf(), name: None, element: header.element, shape: header.shape, content })
@@ -88,7 +88,7 @@ fn safetensors(path: &Path) -> Result<Vec<Array>, LabError> {
         return Err(wrong("its header is too long"));
     }
     let mut text = Vec::new();
-    file.take(length).read_to_end(&mut text).map_err(LabError::files("read", path))?;
+    file.take(length).read_to_end(&mut text).map_err(unreadable(path))?;
     let metadata: Metadata = serde_json::from_slice(&text).map_err(|error| wrong(&error.to_string()))?;
     let mut tensors: Vec<_> = metadata.tensors().into_iter().collect();
     // `logits.2` before `logits.10`.

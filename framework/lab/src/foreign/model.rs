@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use balpoe_core::components::{LogitMatrix, Predictions, SampleSplit};
-use balpoe_stats::calibration::ScoreKind;
+use balpoe_stats::calibration::{EvaluationError, Outcomes, Predictions as Scored, ScoreKind};
 
-use super::array::{Array, Reader};
+use super::array::{Array, Reader, unreadable};
 use super::files::arrays;
 use crate::error::LabError;
 
@@ -111,9 +111,22 @@ impl Model {
         self.experts[expert].array.wrong(message)
     }
 
+    /// What is wrong with an expert's scores in a chunk that begins at row `first`.
+    pub(super) fn refuse(&self, expert: usize, first: usize, error: &EvaluationError) -> LabError {
+        let error = match *error {
+            EvaluationError::Scores { row, kind } => EvaluationError::Scores { row: first + row, kind },
+            ref error => error.clone(),
+        };
+        self.wrong(expert, &format!("expert {expert}: {error}"))
+    }
+
     /// Everything, as logits. Samples are numbered from `first`, so that two models' samples are never the same.
     pub(super) fn predictions(&self, first: u32) -> Result<Predictions, LabError> {
         let mut whole = self.reader()?.scores(0, self.samples())?;
+        for (e, expert) in whole.iter().enumerate() {
+            let scored = Scored::new(&expert.values, &self.labels, self.classes, self.kind);
+            scored.and_then(|scored| Outcomes::of(&scored)).map_err(|error| self.refuse(e, 0, &error))?;
+        }
         if self.kind == ScoreKind::Probabilities {
             whole.iter_mut().for_each(take_logarithms);
         }
@@ -170,7 +183,7 @@ fn extents(array: &Array, samples: usize, classes: Option<usize>) -> Result<(usi
 pub(super) fn whole_numbers(path: &Path) -> Result<Vec<u64>, LabError> {
     let extension = path.extension().and_then(|extension| extension.to_str());
     if let Some("txt" | "csv") = extension {
-        let bytes = crate::files::read(path)?;
+        let bytes = std::fs::read(path).map_err(unreadable(path))?;
         let text = String::from_utf8_lossy(&bytes);
         return parse_whole_numbers(&text).map_err(|word| {
             LabError::damaged(path, format!("expected whole numbers of at least 0, found `{word}`"))

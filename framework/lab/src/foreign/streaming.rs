@@ -114,8 +114,8 @@ impl Pass<'_> {
             // Also where calibrated ones are scored below: what is written wrongly is told as it is written.
             if !calibrated || self.model.kind == ScoreKind::Probabilities {
                 let mut written = Outcomes::none(expert.classes);
-                self.score(expert, labels, self.model.kind, &mut written)
-                    .map_err(|error| self.refuse(e, rows.start, &error))?;
+                score(expert, labels, self.model.kind, &mut written)
+                    .map_err(|error| self.model.refuse(e, rows.start, &error))?;
                 if !calibrated {
                     part.experts[e].append(written).map_err(failed)?;
                 }
@@ -127,15 +127,15 @@ impl Pass<'_> {
         if calibrated {
             experts = self.fit.experts(experts)?;
             for (e, expert) in experts.iter().enumerate() {
-                self.score(expert, labels, ScoreKind::Logits, &mut part.experts[e])
-                    .map_err(|error| self.refuse(e, rows.start, &error))?;
+                score(expert, labels, ScoreKind::Logits, &mut part.experts[e])
+                    .map_err(|error| self.model.refuse(e, rows.start, &error))?;
             }
         }
         let ensemble = self.fit.ensemble(prepared.apply(&experts)?)?;
-        self.score(&ensemble, labels, ScoreKind::Logits, &mut part.ensemble).map_err(failed)?;
+        score(&ensemble, labels, ScoreKind::Logits, &mut part.ensemble).map_err(failed)?;
         for (correction, outcomes) in corrections.iter().zip(&mut part.corrected) {
             if let Some((logits, labels)) = correction.apply(&ensemble, labels, rows.clone()) {
-                self.score(&logits, &labels, ScoreKind::Logits, outcomes).map_err(failed)?;
+                score(&logits, &labels, ScoreKind::Logits, outcomes).map_err(failed)?;
             }
         }
         if let Some(logits) = &mut part.logits {
@@ -143,25 +143,16 @@ impl Pass<'_> {
         }
         Ok(())
     }
+}
 
-    fn score(
-        &self,
-        scores: &LogitMatrix,
-        labels: &[u32],
-        kind: ScoreKind,
-        outcomes: &mut Outcomes,
-    ) -> Result<(), EvaluationError> {
-        outcomes.extend(&Scored::new(&scores.values, labels, scores.classes, kind)?)
-    }
-
-    /// What is wrong with an expert's scores, with the row in the file.
-    fn refuse(&self, expert: usize, first: usize, error: &EvaluationError) -> LabError {
-        let error = match *error {
-            EvaluationError::Scores { row, kind } => EvaluationError::Scores { row: first + row, kind },
-            ref error => error.clone(),
-        };
-        self.model.wrong(expert, &format!("expert {expert}: {error}"))
-    }
+/// Adds the outcomes of some rows.
+fn score(
+    scores: &LogitMatrix,
+    labels: &[u32],
+    kind: ScoreKind,
+    outcomes: &mut Outcomes,
+) -> Result<(), EvaluationError> {
+    outcomes.extend(&Scored::new(&scores.values, labels, scores.classes, kind)?)
 }
 
 impl Streamed {

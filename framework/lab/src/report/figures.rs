@@ -33,7 +33,7 @@ pub(super) struct Figure {
 }
 
 /// The parts of the report that have something to show.
-pub(super) fn sections(tables: Vec<Table>, evidence: &[Evidence]) -> Vec<Section> {
+pub(super) fn sections(tables: &[Table], evidence: &[Evidence]) -> Vec<Section> {
     let named = |name: &str| tables.iter().find(|table| table.name == name);
     let take = |names: &[&str]| names.iter().filter_map(|name| named(name)).cloned().collect::<Vec<_>>();
     let shifted =

@@ -4,6 +4,8 @@ mod curves;
 mod evidence;
 mod figures;
 mod page;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 
@@ -35,7 +37,7 @@ pub fn write_report(
         evidence.extend(Evidence::gather(&prepared, outcome, store)?);
         cells.extend(page::cells(&prepared, outcome, store)?);
     }
-    let sections = figures::sections(results.tables(), &evidence);
+    let sections = figures::sections(&results.tables(), &evidence);
     let folder = store.experiment(&experiment.name);
     let plots = folder.join("plots");
     files::create_folder(&plots)?;

@@ -24,7 +24,8 @@ pub(super) fn spread(table: &mut Table, experiment: &Experiment) {
     match most_seeds(experiment) {
         0 => {}
         1 => {
-            table.note("One seed: no deviation, interval or test is possible, and nothing is marked as best.")
+            table
+                .note("One seed: no deviation, interval or test is possible, and nothing is marked as best.");
         }
         _ => table.note(deviation(experiment.level, table.interval_lines)),
     }

@@ -17,6 +17,7 @@ fn names() -> Vec<String> {
     ["apple", "<b> & \"co\"", "均衡"].map(str::to_owned).into()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "the form that lines are given in")]
 fn point(mean: f64, deviation: f64) -> Option<Point> {
     Some(Point { mean, deviation: Some(deviation) })
 }
