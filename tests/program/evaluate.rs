@@ -1,5 +1,11 @@
 //! `balpoe evaluate` on the logits of models that were trained elsewhere, and on runs of the store.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::approx_constant,
+    reason = "tests say what they skip; an accuracy may look like a constant"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

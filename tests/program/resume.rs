@@ -117,7 +117,7 @@ fn only_what_is_missing_is_done() {
 }
 
 /// One epoch at a low rate. The two forms of heads and losses round differently, and a network as small as this amplifies that:
-/// where rounding decides about a single ReLU, some gradients change by a percent. Two weights that differ by 2e-7 part as fast.
+/// where rounding decides about a single rectifier, some gradients change by a percent. Two weights that differ by 2e-7 part as fast.
 #[test]
 fn without_lowering_the_same_comes_out() {
     let sandbox = Sandbox::new();
