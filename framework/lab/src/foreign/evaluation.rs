@@ -174,7 +174,7 @@ fn tables(
     let arm = summary::Arm { name: label.clone(), cells: vec![(0, Ok(measured.metrics))] };
     let mut results = summary::Experiment::new(request.name, vec![arm]);
     results.protocol.push(format!(
-        "{} samples of {} classes, {} experts, trained elsewhere",
+        "a model that was trained elsewhere: {} samples, {} classes, number of experts: {}",
         model.samples(),
         model.classes,
         model.experts()

@@ -32,11 +32,12 @@ pub(super) fn test_sets<'n>(
                 return Err(ConfigError::new(message).help(help).into());
             }
         };
-        let rows = distribution.positions(&ranked, classes).map_err(|error| {
-            ConfigError::new(format!(
-                "`{name}` needs a test set with equally many samples of each class: {error}"
-            ))
-        })?;
+        if !is_balanced(labels, classes) {
+            let message = format!("`{name}` needs a test set with equally many samples of each class");
+            return Err(ConfigError::new(message).help("evaluate `uniform`, the samples as they are").into());
+        }
+        let rows =
+            distribution.positions(&ranked, classes).map_err(|error| ConfigError::new(error.to_string()))?;
         if rows.is_empty() {
             let message = format!("`{name}` keeps no sample of a test set of {}", labels.len());
             return Err(ConfigError::new(message).into());

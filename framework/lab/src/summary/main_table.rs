@@ -43,7 +43,7 @@ pub(super) fn table(experiment: &Experiment) -> Table {
     }
 
     notes::explain(&mut table, experiment);
-    if keys.iter().any(|key| Metric::ACCURACIES.contains(&key.metric)) {
+    if keys.iter().any(|key| matches!(key.metric, Metric::Many | Metric::Medium | Metric::Few)) {
         table.note(
             "A group's accuracy is the mean over its classes with test images (many: more than 100 training \
              images; medium: 20 to 100; few: fewer than 20).",
