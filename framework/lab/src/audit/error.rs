@@ -7,7 +7,7 @@ use thiserror::Error;
 pub enum AuditError {
     /// The document holds no table with a figure.
     #[error(
-        "expected a {language} table with figures, found none; name the format if the file's ending does not tell it"
+        "expected a {language} table with figures, found none; the file's ending says how it is read: .tex, .md or .csv"
     )]
     NoTable {
         /// The language in which it was read.
