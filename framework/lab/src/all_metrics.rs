@@ -2,8 +2,8 @@
 
 use balpoe_core::components::LogitMatrix;
 use balpoe_stats::calibration::{
-    Binning, ClassReliability, Evaluation, EvaluationError, GroupBy, Groups, Outcomes, Predictions,
-    Reliability, ShotGroup,
+    Binning, ClassErrors, ClassReliability, Evaluation, EvaluationError, GroupBy, Groups, Outcomes,
+    Predictions, Reliability, ShotGroup,
 };
 use balpoe_stats::statistics::{Level, Resampling};
 
@@ -157,16 +157,17 @@ fn class_wise(
         ("class-wise ECE, equal mass", mass, 0.0),
         ("class-wise ECE, equal mass, thresholded", mass, THRESHOLD),
     ];
+    let mut by_class = Vec::new();
     for (label, binning, threshold) in settings {
-        let classes = reliability(subject, labels, binning, threshold)?;
-        let mean = classes.as_ref().map(|classes| classes.ece().mean());
-        rows.push(("classes", label, or_missing(mean)));
-        let Some(groups) = groups.filter(|_| threshold == 0.0 && binning == width) else { continue };
-        let parts = classes.map(|classes| classes.ece().by_group(groups)).transpose()?;
-        for (group, label) in SHOTS {
-            let ece = parts.as_ref().map(|parts| *parts.get(group));
-            rows.push(("class-wise, equal width", label, or_missing(ece)));
-        }
+        let errors = reliability(subject, labels, binning, threshold)?.map(|classes| classes.ece());
+        rows.push(("classes", label, or_missing(errors.as_ref().map(ClassErrors::mean))));
+        by_class.push(errors);
+    }
+    let (Some(groups), Some(errors)) = (groups, by_class.first()) else { return Ok(()) };
+    let parts = errors.as_ref().map(|errors| errors.by_group(groups)).transpose()?;
+    for (group, label) in SHOTS {
+        let ece = parts.as_ref().map(|parts| *parts.get(group));
+        rows.push(("class-wise, equal width", label, or_missing(ece)));
     }
     Ok(())
 }

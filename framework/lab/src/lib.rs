@@ -10,6 +10,7 @@ mod bridge;
 mod cell;
 mod checkpoint;
 pub mod comparison;
+mod diversity;
 mod error;
 mod evaluate;
 mod event;

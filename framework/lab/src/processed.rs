@@ -137,7 +137,7 @@ impl<'a> Processed<'a> {
     /// All figures of the ensemble, with and without correction for the known prior, and of each expert; a distribution is its
     /// name and the rows that it keeps.
     ///
-    /// An aggregator that adapts to the test images is made ready anew for each distribution.
+    /// An aggregator that adapts to the test images is made ready anew for each distribution, and not corrected on top of it.
     pub(crate) fn measure(
         &self,
         figures: &Figures,
@@ -168,8 +168,8 @@ impl<'a> Processed<'a> {
                 let evaluation = outcomes.at(rows).map_err(failed)?;
                 figures.record(&evaluation, Subject::Expert(e), distribution, &mut metrics)?;
             }
-            if prior_correction {
-                let ensemble = adapted.unwrap_or_else(|| select(&self.ensemble, rows));
+            if prior_correction && adapted.is_none() {
+                let ensemble = select(&self.ensemble, rows);
                 let corrected = outcomes(&with_known_prior(ensemble, &own), &own)?;
                 figures.record(&corrected.all(), Subject::Corrected, distribution, &mut metrics)?;
             }

@@ -43,7 +43,12 @@ pub fn stored_experiment(
                 "no finished cell in `{}` is called `{run}` or belongs to an experiment of that name",
                 store.root().display()
             );
-            return Err(ConfigError::new(message).help(format!("experiments: {}", known.join(", "))).into());
+            let help = if known.is_empty() {
+                "the store has no finished cell; --out names its folder".to_owned()
+            } else {
+                format!("experiments: {}", known.join(", "))
+            };
+            return Err(ConfigError::new(message).help(help).into());
         }
         for manifest in chosen {
             let text = experiment_text(manifest)?;

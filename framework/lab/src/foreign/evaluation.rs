@@ -12,6 +12,7 @@ use super::request::{Fitting, Request, Scores};
 use super::streaming::Pass;
 use super::test_sets::{TestSet, is_balanced, test_sets};
 use crate::all_metrics;
+use crate::diversity::DiversitySum;
 use crate::error::LabError;
 use crate::figures::{Figures, failed, outcomes};
 use crate::post_hoc::PostHoc;
@@ -28,6 +29,7 @@ struct Measured {
     experts: Vec<Outcomes>,
     /// The ensemble's logits, where metrics of every class need them.
     logits: Option<LogitMatrix>,
+    diversity: DiversitySum,
 }
 
 /// The tables of scores in files: those of an experiment, and every calibration metric if it is asked for.
@@ -114,12 +116,17 @@ fn from_memory(
     let metrics = processed.measure(figures, sets, correct)?;
     let labels = &processed.experts.labels;
     let experts = processed.experts.experts.iter().map(|expert| outcomes(expert, labels));
+    let mut diversity = DiversitySum::default();
+    if request.all_metrics {
+        diversity.add(&processed.experts.experts, labels).map_err(failed)?;
+    }
     Ok(Measured {
         metrics,
         ensemble: outcomes(&processed.ensemble, labels)?,
         experts: experts.collect::<Result<_, _>>()?,
         lines: processed.lines,
         logits: request.all_metrics.then_some(processed.ensemble),
+        diversity,
     })
 }
 
@@ -135,7 +142,7 @@ fn streamed(
     let fit = post_hoc.fit(held_out)?;
     let corrected = if correct { sets } else { &[] };
     let pass =
-        Pass { model, fit: &fit, corrected, keep_logits: request.all_metrics, threads: request.threads };
+        Pass { model, fit: &fit, corrected, all_metrics: request.all_metrics, threads: request.threads };
     let streamed = pass.run()?;
     let mut metrics = Metrics::default();
     for (distribution, rows) in sets {
@@ -155,6 +162,7 @@ fn streamed(
         ensemble: streamed.ensemble,
         experts: streamed.experts,
         logits: streamed.logits,
+        diversity: streamed.diversity,
     })
 }
 
@@ -200,6 +208,7 @@ fn tables(
             subjects.push(all_metrics::Subject { label: format!("expert {e}"), outcomes, logits: None });
         }
         tables.push(all_metrics::table(request.name, &subjects, &model.labels, figures, bins)?);
+        tables.extend(measured.diversity.table(request.name));
     }
     Ok(tables)
 }

@@ -9,6 +9,7 @@ use balpoe_stats::calibration::{EvaluationError, Outcomes, Predictions as Scored
 
 use super::model::{Model, ModelReader, take_logarithms};
 use super::test_sets::TestSet;
+use crate::diversity::DiversitySum;
 use crate::error::LabError;
 use crate::figures::failed;
 use crate::post_hoc::{Fit, Prepared, class_prior};
@@ -25,6 +26,8 @@ pub(super) struct Streamed {
     pub(super) corrected: Vec<Outcomes>,
     /// The ensemble's logits, if they are to be kept.
     pub(super) logits: Option<LogitMatrix>,
+    /// How much the experts differ, if every metric is asked for.
+    pub(super) diversity: DiversitySum,
     /// What the aggregator learnt.
     pub(super) line: Option<String>,
 }
@@ -35,7 +38,8 @@ pub(super) struct Pass<'a> {
     pub(super) fit: &'a Fit<'a>,
     /// Test sets that are also corrected toward their known prior.
     pub(super) corrected: &'a [TestSet<'a>],
-    pub(super) keep_logits: bool,
+    /// Whether every metric is asked for: the ensemble's logits are kept then.
+    pub(super) all_metrics: bool,
     pub(super) threads: NonZeroUsize,
 }
 
@@ -89,7 +93,8 @@ impl Pass<'_> {
             ensemble: Outcomes::none(classes),
             experts: vec![Outcomes::none(classes); self.model.experts()],
             corrected: vec![Outcomes::none(classes); corrections.len()],
-            logits: self.keep_logits.then(|| LogitMatrix { values: Vec::new(), classes }),
+            diversity: DiversitySum::default(),
+            logits: self.all_metrics.then(|| LogitMatrix { values: Vec::new(), classes }),
             line: None,
         };
         let chunk = (CHUNK_SCORES / classes.max(1)).max(1);
@@ -131,6 +136,9 @@ impl Pass<'_> {
                     .map_err(|error| self.model.refuse(e, rows.start, &error))?;
             }
         }
+        if self.all_metrics {
+            part.diversity.add(&experts, labels).map_err(failed)?;
+        }
         let ensemble = self.fit.ensemble(prepared.apply(&experts)?)?;
         score(&ensemble, labels, ScoreKind::Logits, &mut part.ensemble).map_err(failed)?;
         for (correction, outcomes) in corrections.iter().zip(&mut part.corrected) {
@@ -164,6 +172,7 @@ impl Streamed {
         for (whole, part) in self.corrected.iter_mut().zip(part.corrected) {
             whole.append(part).map_err(failed)?;
         }
+        self.diversity.append(part.diversity);
         if let (Some(whole), Some(part)) = (&mut self.logits, part.logits) {
             whole.values.extend(part.values);
         }
