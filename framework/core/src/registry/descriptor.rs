@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, Sources, Value};
 
 /// The kinds of components, in the order in which an experiment uses them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -209,11 +209,14 @@ fn form(property: &Json, schema: &Json) -> String {
     }
 }
 
+/// Builds a component from its table (without `kind`).
+pub type Constructor<T> = fn(Value, &Sources) -> Result<(Box<T>, Json), ConfigError>;
+
 /// A descriptor with the constructor of its component: what [`crate::register!`] submits. `T` is the trait object of the
 /// kind, such as `dyn Aggregator`.
 pub struct Registration<T: ?Sized + 'static> {
     /// What the component says about itself.
     pub descriptor: Descriptor,
     /// Builds it from its table, and gives back its settings with every default filled in.
-    pub build: super::lookup::Constructor<T>,
+    pub build: Constructor<T>,
 }

@@ -9,9 +9,6 @@ use super::descriptor::properties;
 use super::{Component, Descriptor, Kind, Registration};
 use crate::config::{self, ConfigError, Sources, Table, Value, suggestion};
 
-/// Builds a component from its table (without `kind`).
-pub type Constructor<T> = fn(Value, &Sources) -> Result<(Box<T>, Json), ConfigError>;
-
 /// A built component: the object, and what it was built from.
 #[derive(Debug)]
 pub struct Built<T: ?Sized> {

@@ -4,7 +4,7 @@ mod descriptor;
 mod lookup;
 mod macros;
 
-pub use descriptor::{Component, Descriptor, Kind, Parameter, Registration};
+pub use descriptor::{Component, Constructor, Descriptor, Kind, Parameter, Registration};
 #[doc(hidden)]
 pub use lookup::construct;
-pub use lookup::{Built, ComponentKind, Constructor, build, conflicts, descriptors, find};
+pub use lookup::{Built, ComponentKind, build, conflicts, descriptors, find};

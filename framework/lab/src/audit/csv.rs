@@ -3,7 +3,7 @@
 use ::csv::ReaderBuilder;
 
 use super::error::AuditError;
-use super::source::{RawCell, RawRow, RawTable};
+use super::raw::{RawCell, RawRow, RawTable};
 
 /// Reads the one table of a document.
 pub(super) fn tables(text: &str) -> Result<Vec<RawTable>, AuditError> {

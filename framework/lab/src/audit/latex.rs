@@ -1,6 +1,6 @@
 //! `tabular` and its relatives.
 
-use super::source::{RawCell, RawRow, RawTable};
+use super::raw::{RawCell, RawRow, RawTable};
 
 const ENVIRONMENTS: [&str; 6] = ["tabular", "tabular*", "tabularx", "tabulary", "longtable", "tblr"];
 

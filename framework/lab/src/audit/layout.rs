@@ -2,7 +2,7 @@
 
 use super::number::is_figure;
 use super::quantity::{Kind, Quantity, is_run, kind, quantity, setting};
-use super::source::{RawRow, RawTable};
+use super::raw::{RawRow, RawTable};
 
 /// The part of a table below one set of headings, turned so that runs are rows.
 #[derive(Debug, Clone)]

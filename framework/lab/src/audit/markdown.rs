@@ -1,6 +1,6 @@
 //! Pipe tables.
 
-use super::source::{RawCell, RawRow, RawTable};
+use super::raw::{RawCell, RawRow, RawTable};
 
 /// Reads every pipe table of a document.
 pub(super) fn tables(text: &str) -> Vec<RawTable> {

@@ -31,6 +31,7 @@ mod layout;
 mod markdown;
 mod number;
 mod quantity;
+mod raw;
 mod relation;
 mod render;
 mod rows;

@@ -4,12 +4,9 @@ use std::cmp::Ordering;
 
 use balpoe_stats::statistics::{Paired, holm};
 
-use super::differences::paired;
 use super::experiment::{Series, sample};
+use super::pairs::{ALPHA, paired};
 use crate::table::Direction;
-
-/// The level of the tests.
-pub(super) const ALPHA: f64 = 0.05;
 
 /// For each arm, whether its figure is to be marked.
 ///

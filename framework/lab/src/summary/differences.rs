@@ -4,11 +4,10 @@ use std::collections::BTreeSet;
 
 use balpoe_stats::statistics::{Paired, holm, smallest_sign_flip_p};
 
-use super::best::ALPHA;
-use super::experiment::{Experiment, Series, sample};
-use super::main_table::UNIFORM;
-use super::metrics::{Key, Metric, Subject};
+use super::experiment::Experiment;
+use super::metrics::{Key, Metric, Subject, UNIFORM};
 use super::notes;
+use super::pairs::{ALPHA, paired};
 use crate::table::{Cell, Column, Direction, Estimate, Row, Table, Value};
 
 const COLUMNS: usize = 6;
@@ -53,15 +52,6 @@ pub(super) fn table(experiment: &Experiment) -> Option<Table> {
     }
     explain(&mut table, experiment, family.len(), comparisons.iter().filter_map(|(.., pair)| pair.as_ref()));
     Some(table)
-}
-
-/// The values of the seeds that both have; `None` when they share no seed.
-pub(crate) fn paired(treatment: &Series, baseline: &Series) -> Option<Paired> {
-    let common = |of: &Series, other: &Series| -> Series {
-        of.iter().filter(|(seed, _)| other.contains_key(seed)).map(|(seed, value)| (*seed, *value)).collect()
-    };
-    let treatment_sample = sample(&common(treatment, baseline))?;
-    Paired::new(&treatment_sample, &sample(&common(baseline, treatment))?).ok()
 }
 
 fn cells(

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::best;
 use super::experiment::Experiment;
-use super::metrics::{Key, Metric, Subject};
+use super::metrics::{Key, Metric, Subject, UNIFORM};
 use super::notes;
 use crate::table::{Cell, Column, Direction, Row, Table};
 
@@ -80,7 +80,7 @@ fn shift(distribution: &str) -> Option<i64> {
     let ratio = |ratio: &str| ratio.parse::<u32>().ok().map(i64::from);
     match distribution.strip_prefix("forward") {
         Some(forward) => ratio(forward).map(|ratio| -ratio),
-        None if distribution == "uniform" => Some(0),
+        None if distribution == UNIFORM => Some(0),
         None => ratio(distribution.strip_prefix("backward")?),
     }
 }

@@ -7,8 +7,7 @@ use thiserror::Error;
 
 use super::metrics::{Key, Metric, Metrics, Subject};
 use super::reference::Row;
-use super::{differences, distributions, experts, main_table, reproduction};
-use crate::table::{Cell, Estimate, Table};
+use crate::table::{Cell, Estimate};
 
 /// What came out of an experiment, from which its tables are made.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,21 +86,6 @@ impl Experiment {
         }
         self.published.push(published);
         Ok(self)
-    }
-
-    /// The tables that these results fill: `main`, `distributions`, `corrected`, `differences`, `experts`, `published`.
-    ///
-    /// A table for which nothing was measured is left out. Failed cells are named in the notes.
-    pub fn tables(&self) -> Vec<Table> {
-        let tables = [
-            Some(main_table::table(self)),
-            distributions::table(self, Subject::Ensemble),
-            distributions::table(self, Subject::Corrected),
-            differences::table(self),
-            experts::table(self),
-            reproduction::table(self),
-        ];
-        tables.into_iter().flatten().collect()
     }
 
     /// The arms in their given order.

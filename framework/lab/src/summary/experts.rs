@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::experiment::Experiment;
-use super::main_table::UNIFORM;
-use super::metrics::{Key, Metric, Subject};
+use super::metrics::{Key, Metric, Subject, UNIFORM};
 use super::notes;
 use crate::table::{Column, Row, Table};
 

@@ -2,12 +2,9 @@
 
 use super::best;
 use super::experiment::{Experiment, Published};
-use super::metrics::{Key, Metric, Subject};
+use super::metrics::{Key, Metric, Subject, UNIFORM};
 use super::notes;
 use crate::table::{Cell, Column, Row, Table, Value};
-
-/// The test distribution of the main table.
-pub(super) const UNIFORM: &str = "uniform";
 
 pub(super) fn table(experiment: &Experiment) -> Table {
     let keys: Vec<Key> = experiment

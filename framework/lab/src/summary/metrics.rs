@@ -9,6 +9,9 @@ use thiserror::Error;
 
 use crate::table::{Column, Direction};
 
+/// The name of the uniform test distribution: what the main tables show.
+pub(super) const UNIFORM: &str = "uniform";
+
 /// The metrics of one cell (an arm with one seed), by what was measured, sorted.
 ///
 /// Accuracies, ECE, MCE and so on are fractions, not percent. `None` means undefined, such as the accuracy of a shot

@@ -12,11 +12,14 @@ mod experts;
 mod main_table;
 mod metrics;
 mod notes;
+mod pairs;
 pub mod reference;
 mod reproduction;
+mod tables;
 
-pub(crate) use differences::{label, paired};
+pub(crate) use differences::label;
 pub(crate) use experiment::sample;
 pub use experiment::{Arm, Experiment, Published, UnknownArm};
 pub use metrics::{Key, KeyError, Metric, Metrics, Subject};
 pub(crate) use notes::{cells as missing_cells, percent};
+pub(crate) use pairs::paired;

@@ -2,8 +2,9 @@
 
 use super::error::EvaluationError;
 use super::evaluation::Evaluation;
-use super::predictions::{Predictions, ScoreKind};
+use super::predictions::Predictions;
 use super::reliability::{Point, Reliability};
+use super::score_kind::ScoreKind;
 use super::softmax::exp;
 
 /// Classes that are gathered together: a few cache lines of every row.

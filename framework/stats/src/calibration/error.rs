@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::predictions::ScoreKind;
+use super::score_kind::ScoreKind;
 
 /// Why predictions cannot be evaluated as asked.
 #[derive(Debug, Clone, PartialEq, Error)]

@@ -35,6 +35,7 @@ mod predictions;
 mod proper_scores;
 mod reliability;
 mod resampled;
+mod score_kind;
 mod selective;
 mod softmax;
 
@@ -48,6 +49,7 @@ pub use evaluation::Evaluation;
 pub use groups::{GroupBy, Groups, PerGroup, ShotGroup};
 pub use histogram::Histogram;
 pub use outcomes::{Outcome, Outcomes};
-pub use predictions::{Predictions, ScoreKind};
+pub use predictions::Predictions;
 pub use reliability::{Reliability, ReliabilityBin};
+pub use score_kind::ScoreKind;
 pub use selective::{RiskCoverage, RiskPoint};

@@ -6,7 +6,8 @@ use std::panic::resume_unwind;
 use serde::{Deserialize, Serialize};
 
 use super::error::{EvaluationError, check_length};
-use super::predictions::{Predictions, ScoreKind};
+use super::predictions::Predictions;
+use super::score_kind::ScoreKind;
 
 /// One row, reduced to what top-label metrics and proper scores need.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

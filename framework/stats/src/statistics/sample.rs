@@ -3,9 +3,6 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::interval::{Interval, Level};
-use super::student;
-
 /// At least one finite number, in the order in which they were given (as a rule one per seed).
 ///
 /// The order carries the pairing: `values()[i]` of two samples over the same seeds belong together.
@@ -68,12 +65,6 @@ impl Sample {
     /// The standard error of the mean, `sd / √n`; `None` for a single value.
     pub fn standard_error(&self) -> Option<f64> {
         Some(self.sd()? / (self.n() as f64).sqrt())
-    }
-
-    /// Student's t interval for the mean; `None` for a single value, which says nothing about its spread.
-    pub fn t_interval(&self, level: Level) -> Option<Interval> {
-        let critical = student::critical_value((self.n() - 1) as f64, level);
-        Some(Interval::around(self.mean(), critical * self.standard_error()?))
     }
 
     /// The values in ascending order.

@@ -25,6 +25,12 @@ impl TTest {
 }
 
 impl Sample {
+    /// Student's t interval for the mean; `None` for a single value, which says nothing about its spread.
+    pub fn t_interval(&self, level: Level) -> Option<Interval> {
+        let critical = critical_value((self.n() - 1) as f64, level);
+        Some(Interval::around(self.mean(), critical * self.standard_error()?))
+    }
+
     /// The one-sample t test of the hypothesis that the mean is 0, two-sided.
     ///
     /// On paired differences this is the paired t test. `None` where it is undefined: a single value, or values that

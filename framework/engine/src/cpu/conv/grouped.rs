@@ -4,8 +4,8 @@
 //! is spread over its group's lanes by a permutation and multiplied by one weight vector: no multiplication is lost to
 //! other groups, where the direct algorithm would lose 15 of 16 to 1 of 2.
 
+use super::algorithm::{Algorithm, images_in_cache};
 use super::geometry::{self, Pass};
-use super::kernel::{Algorithm, images_in_cache};
 use super::product::Grid;
 use super::{ConvShape, Halo};
 use crate::cpu::simd::{Dispatch, Kernel, LANES, Simd, Vector, round_up};

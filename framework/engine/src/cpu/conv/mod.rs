@@ -9,6 +9,7 @@
     reason = "inner loops on pointers; `ConvKernel` checks the lengths of all buffers first"
 )]
 
+mod algorithm;
 mod bench;
 mod direct;
 mod geometry;

@@ -2,8 +2,8 @@ use super::{
     panels::{Direction, Panels},
     passes::{Accumulate, Correlate},
 };
+use crate::cpu::conv::algorithm::{Algorithm, images_in_cache};
 use crate::cpu::conv::geometry::{self, Pass};
-use crate::cpu::conv::kernel::{Algorithm, images_in_cache};
 use crate::cpu::conv::product::widest_panel;
 use crate::cpu::conv::{ConvShape, Halo};
 use crate::cpu::simd::{Dispatch, round_up};

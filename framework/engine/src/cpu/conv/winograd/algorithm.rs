@@ -1,6 +1,6 @@
 use super::passes::{Accumulate, Convolve, Tiles, TransformLayout};
 use super::weights::{PackWeights, UnpackGradient, WeightLayout, WeightOrder};
-use crate::cpu::conv::kernel::{Algorithm, images_in_cache};
+use crate::cpu::conv::algorithm::{Algorithm, images_in_cache};
 use crate::cpu::conv::product::widest_panel;
 use crate::cpu::conv::{ConvShape, Halo};
 use crate::cpu::simd::{Dispatch, round_up};
