@@ -5,7 +5,7 @@ use super::evaluation::Evaluation;
 use super::predictions::Predictions;
 use super::reliability::{Point, Reliability};
 use super::score_kind::ScoreKind;
-use super::softmax::exp;
+use super::softmax::ProbabilitiesOf;
 
 /// Classes that are gathered together: a few cache lines of every row.
 const STRIP: usize = 64;
@@ -17,23 +17,24 @@ pub(super) fn reliabilities(
     bins: usize,
     threshold: f64,
 ) -> Result<Vec<Reliability>, EvaluationError> {
-    let rows: Vec<(usize, f64)> = evaluation.rows().map(|(row, _, weight)| (row, weight)).collect();
-    let scales =
-        rows.iter().map(|&(row, _)| Scale::of_row(predictions, row)).collect::<Result<Vec<_>, _>>()?;
+    let rows: Vec<usize> = evaluation.rows().map(|(row, _, _)| row).collect();
+    let events: Vec<(u32, f64)> =
+        evaluation.rows().map(|(_, outcome, weight)| (outcome.label, weight)).collect();
+    let scales = rows.iter().map(|&row| Scale::of_row(predictions, row)).collect::<Result<Vec<_>, _>>()?;
     let mut columns = vec![0.0_f32; STRIP * rows.len()];
-    let mut order = Vec::new();
+    let (mut order, mut room, mut points) = (Vec::new(), Vec::new(), Vec::new());
     let mut reliabilities = Vec::with_capacity(predictions.classes());
     for first in (0..predictions.classes()).step_by(STRIP) {
         let strip = STRIP.min(predictions.classes() - first);
-        for (entry, (&(row, _), scale)) in rows.iter().zip(&scales).enumerate() {
+        for (entry, (&row, scale)) in rows.iter().zip(&scales).enumerate() {
             let mut probabilities = [f32::NEG_INFINITY; STRIP];
             probabilities[..strip].copy_from_slice(&predictions.row(row)[first..first + strip]);
             scale.apply(&mut probabilities);
-            for (column, probability) in columns.chunks_mut(rows.len()).zip(probabilities) {
+            for (column, probability) in columns.chunks_exact_mut(rows.len()).zip(probabilities) {
                 column[entry] = probability;
             }
         }
-        for (k, column) in columns.chunks(rows.len()).take(strip).enumerate() {
+        for (class, column) in (first as u32..).zip(columns.chunks(rows.len()).take(strip)) {
             order.clear();
             order.extend(
                 (0..)
@@ -41,16 +42,49 @@ pub(super) fn reliabilities(
                     .filter(|(_, probability)| f64::from(**probability) >= threshold)
                     .map(|(entry, &probability)| Key::new(probability, entry)),
             );
-            order.sort_unstable();
-            let points = order.iter().map(|key| {
-                let (row, weight) = rows[key.entry()];
-                let hit = predictions.labels()[row] as usize == first + k;
-                Point { confidence: key.probability(), hit, weight }
-            });
-            reliabilities.push(Reliability::of_ascending_points(&points.collect::<Vec<_>>(), bins));
+            sort(&mut order, &mut room);
+            points.clear();
+            points.extend(order.iter().map(|key| {
+                let (label, weight) = events[key.entry()];
+                Point { confidence: key.probability(), hit: label == class, weight }
+            }));
+            reliabilities.push(Reliability::of_ascending_points(&points, bins));
         }
     }
     Ok(reliabilities)
+}
+
+/// Sorts by probability, digit by digit from the last (radix sort): the time is linear, and nothing is compared.
+fn sort(keys: &mut Vec<Key>, room: &mut Vec<Key>) {
+    /// Digits of ten bits: probabilities are below 2, and the bits of such numbers below 2³⁰.
+    const DIGITS: usize = 3;
+    const VALUES: usize = 1 << 10;
+    /// Below this many keys comparisons are faster.
+    const FEW: usize = 512;
+    if keys.len() < FEW {
+        keys.sort_unstable();
+        return;
+    }
+    let digit = |key: Key, place: usize| (key.0 >> (32 + 10 * place)) as usize % VALUES;
+    let mut positions = [[0_u32; VALUES]; DIGITS];
+    for &key in &*keys {
+        for (place, counts) in positions.iter_mut().enumerate() {
+            counts[digit(key, place)] += 1;
+        }
+    }
+    room.resize(keys.len(), Key(0));
+    for (place, positions) in positions.iter_mut().enumerate() {
+        let mut sum = 0;
+        for position in &mut *positions {
+            sum += std::mem::replace(position, sum);
+        }
+        for &key in &*keys {
+            let position = &mut positions[digit(key, place)];
+            room[*position as usize] = key;
+            *position += 1;
+        }
+        std::mem::swap(keys, room);
+    }
 }
 
 /// A probability and where it stands in its column; the bits of numbers that are not negative sort as the numbers do.
@@ -93,17 +127,36 @@ impl Scale {
     /// Turns scores into probabilities.
     fn apply(self, scores: &mut [f32; STRIP]) {
         match self {
-            Self::Logits { max, confidence } => {
-                for score in scores {
-                    *score = exp(*score - max) * confidence;
-                }
-            }
+            Self::Logits { max, confidence } => ProbabilitiesOf { scores, max, confidence }.run(),
             Self::Probabilities => {
                 for score in scores {
                     // Minus zero would sort as the largest number.
                     *score = score.abs();
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_sort_as_comparisons_do() {
+        for count in [511, 512, 5000] {
+            let mut state = 1_u32;
+            let keys = (0..count).map(|entry| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                // From the smallest number to 1, with many equal ones.
+                let probability = f32::from_bits((state >> 12) * 1016).min(1.0);
+                Key::new(if entry % 7 == 0 { 0.25 } else { probability }, entry)
+            });
+            let mut keys: Vec<Key> = keys.collect();
+            let mut expected = keys.clone();
+            expected.sort();
+            sort(&mut keys, &mut Vec::new());
+            assert_eq!(keys, expected, "{count} keys");
         }
     }
 }

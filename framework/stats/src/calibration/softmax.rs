@@ -4,9 +4,16 @@
 //! row is in cache. Exponentials are `f32` with a relative error below 2e-7; sums run in `f32` over short stretches
 //! only and in `f64` beyond, so a confidence, log loss or entropy is good to a few parts in 10⁷ at any number of
 //! classes.
+//!
+//! Every kernel is compiled for several instruction sets, and the best that the processor has is chosen at run time. The
+//! lanes of a sum are a fixed number and nothing is fused, so that all instruction sets give the same bits.
 
-/// Independent accumulators: enough to hide the latency of an addition, few enough for the registers of every machine.
-const LANES: usize = 8;
+#![expect(clippy::inline_always, reason = "code outside a kernel is compiled without its instruction set")]
+
+use pulp::{Arch, NullaryFnOnce};
+
+/// Independent accumulators: one register of the widest instruction set.
+const LANES: usize = 16;
 /// Elements that are summed in `f32` before the sum moves to `f64`.
 const STRETCH: usize = 256;
 
@@ -26,29 +33,7 @@ pub(super) struct RowSums {
 impl RowSums {
     /// The sums of a row of logits; `None` when one is NaN or +∞, or none is finite.
     pub(super) fn of_logits(logits: &[f32]) -> Option<Self> {
-        let (argmax, max) = first_largest(logits)?;
-        if !max.is_finite() {
-            return None;
-        }
-        // The largest term is 1 and stays out of the sums, so that the rest keeps its digits however small it is: a
-        // confidence of 1 - 10⁻¹² differs from one of 1 - 10⁻¹¹.
-        let [mut rest, mut squares, mut weighted] = [0.0_f64; 3];
-        for side in [&logits[..argmax], &logits[argmax + 1..]] {
-            for stretch in side.chunks(STRETCH) {
-                let [part, part_squares, part_weighted] = exp_sums(stretch, max);
-                rest += f64::from(part);
-                squares += f64::from(part_squares);
-                weighted += f64::from(part_weighted);
-            }
-        }
-        let (sum, log_sum) = (1.0 + rest, rest.ln_1p());
-        // A NaN anywhere in the row has made the sum NaN.
-        sum.is_finite().then(|| Self {
-            argmax,
-            log_confidence: -log_sum,
-            squares: (1.0 + squares) / (sum * sum),
-            entropy: log_sum - weighted / sum,
-        })
+        Arch::new().dispatch(SumsOfLogits(logits))
     }
 
     /// The sums of a row of probabilities; `None` when the row is no distribution (see `ScoreKind::requirement`).
@@ -73,34 +58,111 @@ impl RowSums {
     }
 }
 
-/// Writes the softmax of `logits` into `probabilities`; `None` when the row is refused as by [`RowSums::of_logits`].
-pub(super) fn softmax(logits: &[f32], probabilities: &mut [f32]) -> Option<()> {
-    let (_, max) = first_largest(logits)?;
-    if !max.is_finite() {
-        return None;
-    }
-    let mut sum = 0.0_f64;
-    for (logits, probabilities) in logits.chunks(STRETCH).zip(probabilities.chunks_mut(STRETCH)) {
-        let mut lanes = [0.0_f32; LANES];
-        for (logits, probabilities) in logits.chunks(LANES).zip(probabilities.chunks_mut(LANES)) {
-            for ((lane, logit), probability) in lanes.iter_mut().zip(logits).zip(probabilities) {
-                *probability = exp(logit - max);
-                *lane += *probability;
+/// [`RowSums::of_logits`] as a kernel.
+struct SumsOfLogits<'a>(&'a [f32]);
+
+impl NullaryFnOnce for SumsOfLogits<'_> {
+    type Output = Option<RowSums>;
+
+    #[inline(always)]
+    fn call(self) -> Option<RowSums> {
+        let logits = self.0;
+        let (argmax, max) = first_largest(logits)?;
+        if !max.is_finite() {
+            return None;
+        }
+        // The largest term is 1 and stays out of the sums, so that the rest keeps its digits however small it is: a
+        // confidence of 1 - 10⁻¹² differs from one of 1 - 10⁻¹¹.
+        let [mut rest, mut squares, mut weighted] = [0.0_f64; 3];
+        for side in [&logits[..argmax], &logits[argmax + 1..]] {
+            for stretch in side.chunks(STRETCH) {
+                let [part, part_squares, part_weighted] = exp_sums(stretch, max);
+                rest += f64::from(part);
+                squares += f64::from(part_squares);
+                weighted += f64::from(part_weighted);
             }
         }
-        sum += f64::from(lanes.iter().sum::<f32>());
+        let (sum, log_sum) = (1.0 + rest, rest.ln_1p());
+        // A NaN anywhere in the row has made the sum NaN.
+        sum.is_finite().then(|| RowSums {
+            argmax,
+            log_confidence: -log_sum,
+            squares: (1.0 + squares) / (sum * sum),
+            entropy: log_sum - weighted / sum,
+        })
     }
-    if !sum.is_finite() {
-        return None;
+}
+
+/// Writes the softmax of `logits` into `probabilities`; `None` when the row is refused as by [`RowSums::of_logits`].
+pub(super) fn softmax(logits: &[f32], probabilities: &mut [f32]) -> Option<()> {
+    Arch::new().dispatch(Softmax { logits, probabilities })
+}
+
+/// [`softmax`] as a kernel.
+struct Softmax<'a> {
+    logits: &'a [f32],
+    probabilities: &'a mut [f32],
+}
+
+impl NullaryFnOnce for Softmax<'_> {
+    type Output = Option<()>;
+
+    #[inline(always)]
+    fn call(self) -> Option<()> {
+        let (_, max) = first_largest(self.logits)?;
+        if !max.is_finite() {
+            return None;
+        }
+        let mut sum = 0.0_f64;
+        for (logits, probabilities) in self.logits.chunks(STRETCH).zip(self.probabilities.chunks_mut(STRETCH))
+        {
+            let mut lanes = [0.0_f32; LANES];
+            for (logits, probabilities) in logits.chunks(LANES).zip(probabilities.chunks_mut(LANES)) {
+                for ((lane, logit), probability) in lanes.iter_mut().zip(logits).zip(probabilities) {
+                    *probability = exp(logit - max);
+                    *lane += *probability;
+                }
+            }
+            sum += f64::from(total(lanes));
+        }
+        if !sum.is_finite() {
+            return None;
+        }
+        let scale = (1.0 / sum) as f32;
+        for probability in self.probabilities {
+            *probability *= scale;
+        }
+        Some(())
     }
-    let scale = (1.0 / sum) as f32;
-    for probability in probabilities {
-        *probability *= scale;
+}
+
+/// Turns the logits of some classes into probabilities: `exp(logit - max) * confidence`, with the largest logit of the
+/// row and its probability.
+pub(super) struct ProbabilitiesOf<'a> {
+    pub(super) scores: &'a mut [f32],
+    pub(super) max: f32,
+    pub(super) confidence: f32,
+}
+
+impl ProbabilitiesOf<'_> {
+    pub(super) fn run(self) {
+        Arch::new().dispatch(self);
     }
-    Some(())
+}
+
+impl NullaryFnOnce for ProbabilitiesOf<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        for score in self.scores {
+            *score = exp(*score - self.max) * self.confidence;
+        }
+    }
 }
 
 /// The first position of the largest value, and that value; NaN is never the largest. `None` for an empty row.
+#[inline(always)]
 fn first_largest(values: &[f32]) -> Option<(usize, f32)> {
     let mut lanes = [f32::NEG_INFINITY; LANES];
     let (blocks, rest) = values.as_chunks::<LANES>();
@@ -109,36 +171,70 @@ fn first_largest(values: &[f32]) -> Option<(usize, f32)> {
             *lane = if value > *lane { value } else { *lane };
         }
     }
-    let max = lanes.iter().chain(rest).fold(f32::NEG_INFINITY, |max, &value| max.max(value));
-    values.iter().position(|&value| value == max).map(|position| (position, max))
+    let mut max = f32::NEG_INFINITY;
+    for &value in lanes.iter().chain(rest) {
+        max = if value > max { value } else { max };
+    }
+    // Whole blocks are compared before anything is decided.
+    let mut first = 0;
+    for block in values.as_chunks::<{ 4 * LANES }>().0 {
+        let mut found = false;
+        for &value in block {
+            found |= value == max;
+        }
+        if found {
+            break;
+        }
+        first += block.len();
+    }
+    let position = values[first..].iter().position(|&value| value == max)?;
+    Some((first + position, max))
 }
 
 /// Sums of `exp(d)`, `exp(2 d)` and `d exp(d)` with `d = logit - max` over a short stretch.
+#[inline(always)]
 fn exp_sums(logits: &[f32], max: f32) -> [f32; 3] {
     let mut sums = [[0.0_f32; LANES]; 3];
-    let mut add = |lane: usize, logit: f32| {
-        let distance = floor(logit - max);
-        let e = exp(distance);
-        sums[0][lane] += e;
-        sums[1][lane] += e * e;
-        sums[2][lane] += e * distance;
-    };
     let (blocks, rest) = logits.as_chunks::<LANES>();
     for block in blocks {
-        for (lane, &logit) in block.iter().enumerate() {
-            add(lane, logit);
+        add_exponentials(&mut sums, block, max);
+    }
+    if !rest.is_empty() {
+        // What the filling adds, `exp(-87)`, is below the last digit of any sum that matters.
+        let mut last = [f32::NEG_INFINITY; LANES];
+        last[..rest.len()].copy_from_slice(rest);
+        add_exponentials(&mut sums, &last, max);
+    }
+    sums.map(total)
+}
+
+#[inline(always)]
+fn add_exponentials(sums: &mut [[f32; LANES]; 3], block: &[f32; LANES], max: f32) {
+    let [exponentials, squares, weighted] = sums;
+    for lane in 0..LANES {
+        let distance = floor(block[lane] - max);
+        let e = exp(distance);
+        exponentials[lane] += e;
+        squares[lane] += e * e;
+        weighted[lane] += e * distance;
+    }
+}
+
+/// The sum of the lanes, halves added to halves.
+#[inline(always)]
+fn total(mut lanes: [f32; LANES]) -> f32 {
+    let mut width = LANES / 2;
+    while width > 0 {
+        for lane in 0..width {
+            lanes[lane] += lanes[lane + width];
         }
+        width /= 2;
     }
-    // What the filling adds, `exp(-87)`, is below the last digit of any sum that matters.
-    let mut last = [f32::NEG_INFINITY; LANES];
-    last[..rest.len()].copy_from_slice(rest);
-    for (lane, &logit) in last.iter().enumerate() {
-        add(lane, logit);
-    }
-    sums.map(|lanes| lanes.iter().sum())
+    lanes[0]
 }
 
 /// Raises `x` to -87, where `exp` is still a normal number; written to let a NaN through.
+#[inline(always)]
 pub(super) fn floor(x: f32) -> f32 {
     if x < -87.0 { -87.0 } else { x }
 }
@@ -147,6 +243,7 @@ pub(super) fn floor(x: f32) -> f32 {
 ///
 /// `x = n ln 2 + r` with `|r| <= ln 2 / 2`: the Taylor polynomial of degree 7 has a truncation error below 6e-9
 /// there, and 2ⁿ is made from its bits.
+#[inline(always)]
 pub(super) fn exp(x: f32) -> f32 {
     /// Adding 1.5 · 2²³ rounds to an integer, which then stands in the low bits.
     const ROUND: f32 = 12_582_912.0;
@@ -168,6 +265,7 @@ pub(super) fn exp(x: f32) -> f32 {
 /// size; 0 is taken as the smallest normal number.
 ///
 /// `x = 2ⁿ m` with `m` within a factor √2 of 1, and `ln m = 2 artanh((m - 1) / (m + 1))` by its series.
+#[inline(always)]
 pub(super) fn ln(x: f32) -> f32 {
     /// The bits of √(1/2).
     const HALF_ROOT: u32 = 0x3f35_04f3;
@@ -221,6 +319,24 @@ mod tests {
             let mut q = vec![0.0; classes];
             softmax(&logits, &mut q).unwrap();
             assert!(p.iter().zip(&q).all(|(p, &q)| (p - f64::from(q)).abs() < 3e-7));
+        }
+    }
+
+    #[test]
+    fn all_instruction_sets_give_the_same_bits() {
+        for classes in [1, 15, 16, 17, 100, 300, 8142] {
+            let logits: Vec<f32> = (0..classes).map(|k| ((k * 37 % 101) as f32).sin() * 9.0).collect();
+            let bits = |sums: Option<RowSums>| {
+                let RowSums { argmax, log_confidence, squares, entropy } = sums.unwrap();
+                (argmax, [log_confidence, squares, entropy].map(f64::to_bits))
+            };
+            let plain = bits(SumsOfLogits(&logits).call());
+            assert_eq!(bits(RowSums::of_logits(&logits)), plain, "{classes} classes");
+            #[cfg(target_arch = "x86_64")]
+            if let Some(avx2) = pulp::x86::V3::try_new() {
+                let found = pulp::Simd::vectorize(avx2, SumsOfLogits(&logits));
+                assert_eq!(bits(found), plain, "{classes} classes");
+            }
         }
     }
 
