@@ -284,16 +284,19 @@ pub(crate) enum DataCommand {
         #[command(flatten)]
         data: DataRoot,
     },
-    /// Check the files of a data set
+    /// Check the files of a data set; for lists of images, decode every one
     Verify {
-        /// Name of the data set
+        /// Name of the data set, or a file with a [dataset]
         name: String,
+        /// Change a setting; may be repeated
+        #[arg(long = "set", value_name = "KEY=VALUE")]
+        set: Vec<String>,
         #[command(flatten)]
         data: DataRoot,
     },
     /// Show classes, counts and groups of a data set
     Show {
-        /// Name of the data set
+        /// Name of the data set, or a file with a [dataset]
         name: String,
         /// Change a setting, such as `imbalance_ratio=50`; may be repeated
         #[arg(long = "set", value_name = "KEY=VALUE")]
@@ -301,6 +304,35 @@ pub(crate) enum DataCommand {
         #[command(flatten)]
         data: DataRoot,
     },
+    /// Decode all images of a data set once, into files that are read faster; results stay the same
+    Pack {
+        /// Name of the data set, or a file with a [dataset]
+        name: String,
+        /// Change a setting, such as `reduce=256`; may be repeated
+        #[arg(long = "set", value_name = "KEY=VALUE")]
+        set: Vec<String>,
+        #[command(flatten)]
+        data: DataRoot,
+    },
+    /// Make the lists of a data set from the annotations that its authors publish
+    Import {
+        /// Which data set
+        #[arg(value_enum)]
+        layout: AnnotationLayout,
+        /// Annotations of the training images, `train2018.json`
+        train: PathBuf,
+        /// Annotations of the test images, `val2018.json`
+        test: PathBuf,
+        #[command(flatten)]
+        data: DataRoot,
+    },
+}
+
+/// Annotations that lists are made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AnnotationLayout {
+    /// iNaturalist 2018; the lists go to `iNaturalist18/` in the data root.
+    Inaturalist2018,
 }
 
 #[derive(Debug, Subcommand)]

@@ -23,13 +23,7 @@ impl Default for HorizontalFlip {
 
 impl Component for HorizontalFlip {
     fn check(&self) -> Result<(), ConfigError> {
-        if (0.0..=1.0).contains(&self.probability) {
-            return Ok(());
-        }
-        Err(ConfigError::key(
-            "probability",
-            format!("a probability lies between 0 and 1, found {}", self.probability),
-        ))
+        super::probability::check_probability("probability", self.probability)
     }
 }
 

@@ -4,6 +4,7 @@ use balpoe_core::components::{Augmentation, Image};
 use balpoe_core::config::ConfigError;
 use balpoe_core::random::Stream;
 use balpoe_core::registry::Component;
+use balpoe_data::imaging::{Affine, Interpolation};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -41,38 +42,8 @@ impl Augmentation for Rotation {
 }
 
 /// Turns counter-clockwise by an angle in degrees.
-///
-/// Each pixel of the result takes the image's pixel under its centre turned back. Positions are stepped in 16.16 fixed point, as
-/// Pillow does it, which decides which of two neighbours a pixel near their border takes.
 pub(super) fn rotate(image: &Image, degrees: f64) -> Image {
-    let (height, width) = (image.height, image.width);
-    let (centre_y, centre_x) = (height as f64 / 2.0, width as f64 / 2.0);
-    let (sin, cos) = (-degrees.to_radians()).sin_cos();
-    let fixed = |v: f64| (v * 65536.0 + 0.5).floor() as i64;
-    // Source of the first pixel's centre, and the steps to the next column and the next row.
-    let mut row_x = fixed(cos * 0.5 + sin * 0.5 + (centre_x - cos * centre_x - sin * centre_y));
-    let mut row_y = fixed(-sin * 0.5 + cos * 0.5 + (centre_y + sin * centre_x - cos * centre_y));
-    let column_step = (fixed(cos), fixed(-sin));
-    let row_step = (fixed(sin), fixed(cos));
-
-    let mut turned = Image::black(height, width);
-    let (source, _) = image.pixels.as_chunks::<3>();
-    let (target, _) = turned.pixels.as_chunks_mut::<3>();
-    for row in target.chunks_exact_mut(width.max(1)) {
-        let (mut x, mut y) = (row_x, row_y);
-        for pixel in row {
-            // Negative positions wrap to huge ones, outside the image.
-            let (column, line) = ((x >> 16) as usize, (y >> 16) as usize);
-            if column < width && line < height {
-                *pixel = source[line * width + column];
-            }
-            x += column_step.0;
-            y += column_step.1;
-        }
-        row_x += row_step.0;
-        row_y += row_step.1;
-    }
-    turned
+    Affine::rotation(degrees, image.height, image.width).apply(image, Interpolation::Nearest, [0; 3])
 }
 
 balpoe_core::register! {

@@ -3,8 +3,11 @@
 //! The components themselves, which experiments name, are in `balpoe-plugins`; this crate is what they are made of.
 
 mod cifar;
+mod decode;
 mod distribution;
 mod fetch;
+mod image_list;
+pub mod imaging;
 mod legacy_numpy;
 mod loader;
 mod normalisation;
@@ -15,8 +18,10 @@ mod resident;
 mod subset;
 
 pub use cifar::{CIFAR10, CIFAR100, Cifar, LongTailed, OfficialFile, VerifiedSubset};
+pub use decode::{DecodeError, Encoded, Format, Header};
 pub use distribution::TestDistribution;
 pub use fetch::Archive;
+pub use image_list::{Broken, ExifOrientation, ImageList, ImportedLists, import_inaturalist};
 pub use legacy_numpy::LegacyNumpy;
 pub use loader::{LoadedBatch, Loader, Pipeline};
 pub use normalisation::Normalisation;

@@ -1,5 +1,6 @@
 //! Speed of the training step and of evaluation, measured on the very code that experiments run.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -69,6 +70,7 @@ pub fn bench(
         group_counts: class_counts.to_vec(),
         fingerprint: String::new(),
         subset: String::new(),
+        distributions: BTreeMap::new(),
     };
     let network = Network::describe(arm, &data)?;
     let mut trainer = Trainer::new(arm, &data, &data.train, &network, 0, options.threads)?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use balpoe_core::components::{Data, DataError, Image, Images, Split};
+use balpoe_core::components::{ChooseWindow, Data, DataError, Image, Images, Split};
 use balpoe_core::experiment::Validation;
 use balpoe_core::random::{Purpose, Stream};
 
@@ -54,6 +54,22 @@ struct Subset {
 impl Images for Subset {
     fn read(&self, position: usize) -> Result<Image, DataError> {
         self.images.read(self.positions[position] as usize)
+    }
+
+    fn read_window(
+        &self,
+        position: usize,
+        choose: &mut ChooseWindow<'_>,
+    ) -> Result<Option<Image>, DataError> {
+        self.images.read_window(self.positions[position] as usize, choose)
+    }
+
+    fn read_for_test(&self, position: usize) -> Result<Image, DataError> {
+        self.images.read_for_test(self.positions[position] as usize)
+    }
+
+    fn notices(&self) -> Vec<String> {
+        self.images.notices()
     }
 }
 

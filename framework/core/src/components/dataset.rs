@@ -1,53 +1,11 @@
 //! Data sets: images, labels, class names, splits and test distributions.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// An 8-bit RGB image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Image {
-    /// Rows.
-    pub height: usize,
-    /// Columns.
-    pub width: usize,
-    /// `[height, width, 3]`, red first.
-    pub pixels: Vec<u8>,
-}
-
-impl Image {
-    /// A black image.
-    pub fn black(height: usize, width: usize) -> Self {
-        Self { height, width, pixels: vec![0; height * width * 3] }
-    }
-
-    /// The pixel at row `y` and column `x`.
-    ///
-    /// # Panics
-    /// If the place is outside the image.
-    pub fn pixel(&self, y: usize, x: usize) -> [u8; 3] {
-        let at = (y * self.width + x) * 3;
-        [self.pixels[at], self.pixels[at + 1], self.pixels[at + 2]]
-    }
-
-    /// Sets the pixel at row `y` and column `x`.
-    ///
-    /// # Panics
-    /// If the place is outside the image.
-    pub fn set_pixel(&mut self, y: usize, x: usize, value: [u8; 3]) {
-        let at = (y * self.width + x) * 3;
-        self.pixels[at..at + 3].copy_from_slice(&value);
-    }
-}
-
-/// Something that yields images by position; decoding may be costly and happens on loader threads.
-pub trait Images: Send + Sync {
-    /// The image at this position of the split.
-    ///
-    /// # Errors
-    /// If it cannot be read or decoded.
-    fn read(&self, position: usize) -> Result<Image, DataError>;
-}
+use super::Images;
 
 /// Images with labels, in a fixed order.
 #[derive(Clone)]
@@ -107,6 +65,9 @@ pub struct Data {
     pub fingerprint: String,
     /// SHA-256, in hex, of the list of the selected training images alone, for the result's protocol.
     pub subset: String,
+    /// Test distributions that the data set has lists for: by name, the positions in `test` that they keep. Empty for data sets
+    /// that draw theirs.
+    pub distributions: BTreeMap<String, Vec<u32>>,
 }
 
 /// Where a data set finds its files, and what its random choices depend on.
@@ -145,6 +106,19 @@ pub trait Dataset: Debug + Send + Sync {
     fn fetch(&self, _place: Place<'_>, _progress: &mut dyn FnMut(Progress)) -> Result<(), DataError> {
         Err(DataError::Other("this data set has no files to download".to_owned()))
     }
+
+    /// Decodes all images once and keeps them in files that are read faster; gives their paths. Progress counts images. Results
+    /// are the same with these files and without.
+    ///
+    /// # Errors
+    /// If the data set has no use for them (as here), or they cannot be written.
+    fn pack(
+        &self,
+        _place: Place<'_>,
+        _progress: &mut dyn FnMut(Progress),
+    ) -> Result<Vec<PathBuf>, DataError> {
+        Err(DataError::Other("this data set has nothing to pack: its images are in memory".to_owned()))
+    }
 }
 
 /// What is known of one file of a data set.
@@ -165,18 +139,20 @@ pub enum FileState {
     Verified,
     /// It is not the official file, but what is known to be right in it can be used.
     Partial,
-    /// It has another size or content.
+    /// It can be used, but is perhaps not what it should be.
+    Suspect,
+    /// It has another size or content, or cannot be read.
     Wrong,
     /// It is not there.
     Missing,
 }
 
-/// How far a download has come.
+/// How far a download has come, in bytes, or packing, in images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Bytes that are here.
+    /// What is done.
     pub done: u64,
-    /// Bytes in all.
+    /// All of it.
     pub total: u64,
 }
 

@@ -96,7 +96,8 @@ impl fmt::Display for Kind {
 
 /// A component is its own settings: a plain struct that serde reads from its table in the experiment file, with
 /// `#[serde(deny_unknown_fields)]` and a default for everything that has a sensible one. Doc comments of its fields are
-/// what `balpoe describe` shows.
+/// what `balpoe describe` shows. A setting that says where something is, or how errors are met, and not what comes out, is kept
+/// out of the keys of cells by `#[schemars(extend("whereabouts" = true))]`.
 pub trait Component: fmt::Debug + Send + Sync + Serialize + DeserializeOwned + JsonSchema + 'static {
     /// Counts the changes of what this component computes for the same settings; part of the keys of cells, so that results
     /// of an older meaning are not taken for new ones.

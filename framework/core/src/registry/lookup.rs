@@ -152,8 +152,10 @@ fn without_defaults(settings: &Json, schema: &Json) -> Json {
         return settings.clone();
     };
     let differs = |(name, value): &(&String, &Json)| {
-        let default = properties.and_then(|p| p.get(name.as_str())).and_then(|p| p.get("default"));
-        default != Some(*value)
+        let property = properties.and_then(|p| p.get(name.as_str()));
+        // Where things are found says nothing of what they are.
+        let whereabouts = property.and_then(|p| p.get("whereabouts")) == Some(&Json::Bool(true));
+        !whereabouts && property.and_then(|p| p.get("default")) != Some(*value)
     };
     let kept: BTreeMap<_, _> = settings.iter().filter(differs).map(|(n, v)| (n.clone(), v.clone())).collect();
     Json::Object(kept.into_iter().collect())

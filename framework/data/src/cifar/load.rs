@@ -1,6 +1,6 @@
 //! Reading, verifying and subsetting the files.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -80,6 +80,7 @@ impl Cifar {
             group_counts,
             fingerprint: fingerprint.hex(),
             subset: sha256_of_positions(&positions),
+            distributions: BTreeMap::new(),
         })
     }
 

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use balpoe_core::components::{Augmentation, DataError, Split};
+use balpoe_core::components::{Augmentation, DataError, Image, Split};
 use balpoe_core::random::{Purpose, Stream};
 
 use super::Loader;
@@ -17,7 +17,9 @@ pub struct Pipeline {
     pub split: Split,
     /// Height and width that every image must have after augmentation.
     pub size: (usize, usize),
-    /// Applied in order; none for evaluation.
+    /// Applied in order. With none, images are read as networks are tested on them ([`Images::read_for_test`]).
+    ///
+    /// [`Images::read_for_test`]: balpoe_core::components::Images::read_for_test
     pub augmentations: Vec<Arc<dyn Augmentation>>,
     /// Applied last.
     pub normalisation: Normalisation,
@@ -60,6 +62,39 @@ impl Pipeline {
     /// The same from the batch `first` on, for an epoch that was interrupted after so many.
     pub fn load_from(self: &Arc<Self>, order: Vec<u32>, seed: u64, epoch: u64, first: usize) -> Loader {
         Loader::new(Epoch { pipeline: Arc::clone(self), order, seed, number: epoch }, first, self.workers)
+    }
+}
+
+impl Pipeline {
+    /// One image, augmented.
+    fn image(&self, position: usize, mut stream: Stream) -> Result<Image, DataError> {
+        let images = &self.split.images;
+        let Some(first) = self.augmentations.first() else { return images.read_for_test(position) };
+        let mut rest = self.augmentations.as_slice();
+        let mut image = None;
+        if let Some(cropping) = first.cropping() {
+            // Each question starts from the same place of the stream, so that a source may ask about one image after another.
+            let start = stream.clone();
+            let mut choose = |height: usize, width: usize| {
+                stream = start.clone();
+                cropping.window(height, width, &mut stream)
+            };
+            image = images.read_window(position, &mut choose)?;
+            if image.is_none() {
+                stream = start;
+            }
+        }
+        let mut image = match image {
+            Some(window) => {
+                rest = &rest[1..];
+                window
+            }
+            None => images.read(position)?,
+        };
+        for augmentation in rest {
+            image = augmentation.apply(image, &mut stream);
+        }
+        Ok(image)
     }
 }
 
@@ -107,11 +142,8 @@ impl Epoch {
                 ))
             })?;
             labels.push(*label);
-            let mut image = pipeline.split.images.read(position as usize)?;
-            let mut stream = Stream::new(self.seed, Purpose::Augmentation, self.number, (first + i) as u64);
-            for augmentation in &pipeline.augmentations {
-                image = augmentation.apply(image, &mut stream);
-            }
+            let stream = Stream::new(self.seed, Purpose::Augmentation, self.number, (first + i) as u64);
+            let image = pipeline.image(position as usize, stream)?;
             if (image.height, image.width) != pipeline.size || image.pixels.len() != pixels {
                 return Err(DataError::Other(format!(
                     "image {position} is {}x{} after augmentation, expected {height}x{width}; add an augmentation that \

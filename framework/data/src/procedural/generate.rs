@@ -1,5 +1,6 @@
 //! Training and test splits.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use balpoe_core::components::{Data, DataError, Split};
@@ -63,6 +64,7 @@ impl Procedural {
             deviation: [0.25; 3],
             fingerprint: fingerprint.hex(),
             subset: sha256_of_positions(&positions),
+            distributions: BTreeMap::new(),
             group_counts: counts,
             train,
             test,

@@ -17,6 +17,21 @@ pub(super) fn check(augmentation: &dyn Augmentation, findings: &mut Findings) {
                 augmentation.apply(image.clone(), &mut stream)
             };
             let changed = apply();
+            if let Some(cropping) = augmentation.cropping() {
+                let mut stream = Stream::new(1, Purpose::Augmentation, 0, index);
+                let window = cropping.window(height, width, &mut stream);
+                let inside = window.height > 0
+                    && window.width > 0
+                    && window.top + window.height <= height
+                    && window.left + window.width <= width;
+                findings.expect(inside, || format!("{window:?} is not inside an image of {height}x{width}"));
+                findings.expect(window.size == (changed.height, changed.width), || {
+                    format!(
+                        "its window becomes {:?}, but the image {}x{}",
+                        window.size, changed.height, changed.width
+                    )
+                });
+            }
             findings.expect(changed == apply(), || "the same stream gives another image".to_owned());
             findings.expect(changed.pixels.len() == changed.height * changed.width * 3, || {
                 format!("{} bytes for {}x{} pixels", changed.pixels.len(), changed.height, changed.width)
