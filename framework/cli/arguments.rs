@@ -53,6 +53,9 @@ pub(crate) enum Command {
     /// Exit code 0: nothing found; 1: something found; 2: the table cannot be read. Facts may also stand in a file beside the
     /// table, `results.audit.toml` for `results.tex`: `classes`, `samples`, and images by heading in `[distributions]`.
     Audit(AuditArguments),
+    /// Begin something of your own
+    #[command(subcommand)]
+    New(NewCommand),
     /// What this machine offers, and what is missing
     Doctor {
         #[command(flatten)]
@@ -333,6 +336,25 @@ pub(crate) enum DataCommand {
 pub(crate) enum AnnotationLayout {
     /// iNaturalist 2018; the lists go to `iNaturalist18/` in the data root.
     Inaturalist2018,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NewCommand {
+    /// Make a crate with a component in this folder: it compiles, passes its tests and runs as it is made
+    Plugin(NewPluginArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NewPluginArguments {
+    /// Name of the crate and of the component, such as `my-calibrator`
+    pub(crate) name: String,
+    /// Kind of the component, such as `calibrator`; `balpoe list` shows all kinds
+    #[arg(long)]
+    pub(crate) kind: String,
+    /// The balpoe to build on: a checkout, or a published version; if not given, the checkout that this program was built
+    /// from, where there is one
+    #[arg(long, value_name = "PATH|VERSION")]
+    pub(crate) framework: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -20,6 +20,7 @@ fn every_command_explains_itself() {
         "data verify ",
         "data show ",
         "table ",
+        "new plugin ",
         "doctor ",
         "bench ",
         "bench train ",

@@ -7,6 +7,7 @@ mod compare;
 mod evaluate;
 mod experiments;
 mod help;
+mod new_plugin;
 mod resume;
 mod sandbox;
 mod wrong_inputs;

@@ -24,7 +24,7 @@ pub(super) fn list(kind: Option<&str>) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn kind_named(name: &str) -> Result<Kind, Failure> {
+pub(super) fn kind_named(name: &str) -> Result<Kind, Failure> {
     Kind::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
         let names: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
         let near = suggestion(name, names.iter().copied())

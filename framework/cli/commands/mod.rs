@@ -9,6 +9,7 @@ mod data;
 mod doctor;
 mod evaluate;
 mod experiment;
+mod new;
 mod plan;
 mod report;
 mod tables;
@@ -17,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::arguments::{Arguments, Command};
+use crate::arguments::{Arguments, Command, NewCommand};
 use crate::diagnostics::Failure;
 use crate::terminal;
 
@@ -49,6 +50,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
+        Command::New(NewCommand::Plugin(arguments)) => new::plugin(&arguments),
         Command::Doctor { data } => Ok(doctor::run(&data.root)),
         Command::Bench(command) => bench::run(&command),
     }

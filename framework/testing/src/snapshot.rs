@@ -10,9 +10,8 @@ use insta::internals::SnapshotContents;
 /// ```
 /// use balpoe_testing::WithinTolerance;
 ///
-/// let mut settings = insta::Settings::clone_current();
-/// settings.set_comparator(Box::new(WithinTolerance { absolute: 0.05, relative: 0.0 }));
-/// settings.bind(|| insta::assert_snapshot!("accuracy 51.98 ± 0.23", @"accuracy 51.95 ± 0.25"));
+/// let tolerance = WithinTolerance { absolute: 0.05, relative: 0.0 };
+/// tolerance.bind(|| insta::assert_snapshot!("accuracy 51.98 ± 0.23", @"accuracy 51.95 ± 0.25"));
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct WithinTolerance {
@@ -38,6 +37,13 @@ impl Comparator for WithinTolerance {
 }
 
 impl WithinTolerance {
+    /// Runs assertions with this tolerance, on top of `insta`'s current settings.
+    pub fn bind(self, assertions: impl FnOnce()) {
+        let mut settings = insta::Settings::clone_current();
+        settings.set_comparator(Box::new(self));
+        settings.bind(assertions);
+    }
+
     /// Whether two texts are the same within the tolerance.
     pub fn accepts(&self, reference: &str, found: &str) -> bool {
         let lines = |text: &str| text.trim().lines().count();

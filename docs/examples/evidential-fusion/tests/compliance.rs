@@ -1,0 +1,8 @@
+//! Every component keeps the promises of its kind.
+
+use evidential_fusion as _;
+
+#[test]
+fn everything_complies() {
+    balpoe_testing::assert_everything_complies();
+}
