@@ -58,26 +58,26 @@ struct Template {
 impl Template {
     fn of(kind: Kind) -> Self {
         macro_rules! template {
-            ($name:literal $(, $dependency:literal)?) => {
+            ($name:literal, $dependency:expr) => {
                 Self {
                     component: include_str!(concat!("../templates/plugin/", $name, ".rs")),
                     arms: include_str!(concat!("../templates/plugin/", $name, ".toml")),
-                    dependency: None$(.or(Some($dependency)))?,
+                    dependency: $dependency,
                 }
             };
         }
         match kind {
-            Kind::Dataset => template!("dataset", "balpoe-data"),
-            Kind::Sampler => template!("sampler"),
-            Kind::Augmentation => template!("augmentation"),
-            Kind::Backbone => template!("backbone", "balpoe-net"),
-            Kind::Head => template!("head", "balpoe-net"),
-            Kind::Objective => template!("objective"),
-            Kind::Mixing => template!("mixing"),
-            Kind::Optimizer => template!("optimizer"),
-            Kind::Schedule => template!("schedule"),
-            Kind::Calibrator => template!("calibrator"),
-            Kind::Aggregator => template!("aggregator"),
+            Kind::Dataset => template!("dataset", Some("balpoe-data")),
+            Kind::Sampler => template!("sampler", None),
+            Kind::Augmentation => template!("augmentation", None),
+            Kind::Backbone => template!("backbone", Some("balpoe-net")),
+            Kind::Head => template!("head", Some("balpoe-net")),
+            Kind::Objective => template!("objective", None),
+            Kind::Mixing => template!("mixing", None),
+            Kind::Optimizer => template!("optimizer", None),
+            Kind::Schedule => template!("schedule", None),
+            Kind::Calibrator => template!("calibrator", None),
+            Kind::Aggregator => template!("aggregator", None),
         }
     }
 }

@@ -132,9 +132,9 @@ mod tests {
         ]
         .map(expert);
         let found = EvidentialFusion::default().apply(&experts).as_vec();
-        let expected = [0.39328973, 0.30055134, 0.30615894, 0.43882543, 0.32105500, 0.24011957];
+        let expected = [0.39329, 0.300551, 0.306159, 0.438825, 0.321055, 0.24012];
         for (log, expected) in found.iter().zip(expected) {
-            assert!((log.exp() - expected).abs() < 1e-6, "{found:?}");
+            assert!((log.exp() - expected).abs() < 1e-5, "{found:?}");
         }
     }
 }

@@ -84,11 +84,11 @@ mod tests {
         let mixing = MyPlugin { least: 0.0 };
         mixing.mix(&mut batch, &streams);
         let Targets { first, second, lambda, .. } = &batch.targets;
-        assert!((0.0..1.0).contains(&lambda[0]));
-        for image in 0..4 {
-            let own = lambda[image] * first[image] as f32;
-            let expected = own + (1.0 - lambda[image]) * second[image] as f32;
-            assert!((batch.images[image] - expected).abs() < 1e-6);
+        let weight = lambda[0];
+        assert!((0.0..1.0).contains(&weight) && *lambda == [weight; 4]);
+        for ((&found, &own), &other) in batch.images.iter().zip(first).zip(second) {
+            let expected = weight * own as f32 + (1.0 - weight) * other as f32;
+            assert!((found - expected).abs() < 1e-6);
         }
     }
 }
