@@ -1,5 +1,6 @@
 //! A data set: noisy squares of one colour a class.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use balpoe_core::components::{Data, DataError, Dataset, Image, Images, Place, Split};
@@ -81,6 +82,8 @@ impl Dataset for MyPlugin {
             fingerprint: sha256(format!("my-plugin 1 {self:?}")),
             subset: sha256(format!("{counts:?}")),
             group_counts: counts,
+            // Test sets that come as lists; this one draws them.
+            distributions: BTreeMap::new(),
         })
     }
 
