@@ -4,7 +4,7 @@
 # linking gets wrong: a component that nobody linked, and two crates with one name.
 #
 # Wants the program built (`cargo build`). All crates are members of one workspace, so that what they depend on is compiled
-# once; its profile is that of this repository, so that much of it is compiled already.
+# once; crates from the registry have the profile of this repository, so that they are compiled already.
 set -euo pipefail
 repository="$(cd "$(dirname "$0")/.." && pwd)"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$repository/target}" NO_COLOR=1
@@ -44,12 +44,14 @@ rm -r twin/tests
 sed -i 's/^name = .*/name = "twin"/; s|^\[dependencies\]|&\nown-calibrator = { path = "../own-calibrator" }|' twin/Cargo.toml
 sed -i 's/^use own_calibrator as _;/&\nuse twin as _;/' twin/src/main.rs
 
-cp "$repository/Cargo.lock" .
+cp "$repository/Cargo.lock" "$repository/rustfmt.toml" .
 {
     printf '[workspace]\nresolver = "3"\nmembers = ["twin"%s]\n\n' "$(printf ', "%s"' "${crates[@]}")"
-    sed -n '/^\[profile\.dev\]/,$p' "$repository/Cargo.toml"
-    for room in core data lab net plugins stats testing; do
-        printf '\n[profile.dev.package.balpoe-%s]\nopt-level = 1\n' "$room"
+    printf '[profile.dev]\ndebug = "line-tables-only"\n\n[profile.dev.package."*"]\nopt-level = 2\n'
+    # The framework is compiled anew; experiments of this size need no more.
+    printf '\n[profile.dev.package.balpoe-engine]\nopt-level = 1\n'
+    for crate in balpoe balpoe-core balpoe-data balpoe-lab balpoe-net balpoe-plugins balpoe-stats balpoe-testing; do
+        printf '\n[profile.dev.package.%s]\nopt-level = 0\n' "$crate"
     done
 } > Cargo.toml
 # Of a workspace only the root's profile counts, and Cargo says so for every member.

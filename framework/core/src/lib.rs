@@ -21,7 +21,7 @@ pub mod tensor;
 /// What the expansion of [`register!`] names; not for direct use.
 #[doc(hidden)]
 pub mod private {
-    pub use crate::registry::construct;
+    pub use crate::registry::{check_name, construct};
     pub use inventory;
     pub use schemars;
 }

@@ -98,6 +98,10 @@ impl fmt::Display for Kind {
 /// `#[serde(deny_unknown_fields)]` and a default for everything that has a sensible one. Doc comments of its fields are
 /// what `balpoe describe` shows. A setting that says where something is, or how errors are met, and not what comes out, is kept
 /// out of the keys of cells by `#[schemars(extend("whereabouts" = true))]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no settings that `register!` could read",
+    note = "implement `balpoe_core::registry::Component` for it, and derive Debug, Serialize, Deserialize and JsonSchema"
+)]
 pub trait Component: fmt::Debug + Send + Sync + Serialize + DeserializeOwned + JsonSchema + 'static {
     /// Counts the changes of what this component computes for the same settings; part of the keys of cells, so that results
     /// of an older meaning are not taken for new ones.
@@ -109,6 +113,23 @@ pub trait Component: fmt::Debug + Send + Sync + Serialize + DeserializeOwned + J
     /// [`ConfigError::key`] names the setting that is wrong, and the caret goes under it.
     fn check(&self) -> Result<(), ConfigError> {
         Ok(())
+    }
+}
+
+/// Refuses, when the plugin is compiled, what cannot stand after `kind =`.
+///
+/// # Panics
+/// If a character is no lower-case letter, digit or hyphen, or there is none.
+pub const fn check_name(name: &str) {
+    let letters = name.as_bytes();
+    assert!(!letters.is_empty(), "a component needs a name");
+    let mut at = 0;
+    while at < letters.len() {
+        assert!(
+            matches!(letters[at], b'a'..=b'z' | b'0'..=b'9' | b'-'),
+            "a component's name is lower-case letters, digits and hyphens, as in \"my-component\""
+        );
+        at += 1;
     }
 }
 

@@ -26,6 +26,10 @@ pub struct Built<T: ?Sized> {
 }
 
 /// A trait object type that components register for.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no kind of component",
+    note = "the kinds are Dataset, Sampler, Augmentation, Backbone, ExpertHead, Objective, Mixing, Optimizer, Schedule, Calibrator and Aggregator"
+)]
 pub trait ComponentKind: Send + Sync + 'static {
     /// The kind.
     const KIND: Kind;

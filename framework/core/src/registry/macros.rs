@@ -43,6 +43,8 @@ macro_rules! register {
         paper: $paper:literal,
         example: $example:literal $(,)?
     ) => {
+        const _: () = $crate::private::check_name($name);
+
         $crate::private::inventory::submit! {
             $crate::registry::Registration::<dyn $crate::components::$object> {
                 descriptor: $crate::registry::Descriptor {
@@ -63,5 +65,11 @@ macro_rules! register {
                 },
             }
         }
+    };
+    ($($other:tt)*) => {
+        compile_error!(
+            "`register!` expects, in this order: Trait \"name\" => Type, summary: \"one line\", paper: \"where it is from\", \
+             example: \"its table\""
+        );
     };
 }

@@ -4,6 +4,8 @@ mod descriptor;
 mod lookup;
 mod macros;
 
+#[doc(hidden)]
+pub use descriptor::check_name;
 pub use descriptor::{Component, Constructor, Descriptor, Kind, Parameter, Registration};
 #[doc(hidden)]
 pub use lookup::construct;

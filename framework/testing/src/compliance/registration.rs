@@ -23,10 +23,6 @@ pub(super) fn check<T: ?Sized>(registration: &Registration<T>, findings: &mut Fi
 
 fn describes_itself<T: ?Sized>(registration: &Registration<T>, findings: &mut Findings) {
     let descriptor = &registration.descriptor;
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    findings.expect(descriptor.name.chars().all(plain), || {
-        "a name is lower-case letters, digits and hyphens".to_owned()
-    });
     findings.expect(!descriptor.summary.trim().is_empty() && !descriptor.summary.contains('\n'), || {
         "the summary must be one line".to_owned()
     });

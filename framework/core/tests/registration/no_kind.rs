@@ -1,0 +1,28 @@
+//! The trait is not one that components register for.
+
+use balpoe_core::components::{Position, Schedule};
+use balpoe_core::register;
+use balpoe_core::registry::Component;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// No change.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct Flat {}
+
+impl Component for Flat {}
+
+impl Schedule for Flat {
+    fn factor(&self, _: Position) -> f64 {
+        1.0
+    }
+}
+
+register! {
+    Calibration "flat" => Flat,
+    summary: "no change",
+    paper: "",
+    example: r#"kind = "flat""#,
+}
+
+fn main() {}

@@ -1,0 +1,25 @@
+//! The component is not one.
+
+use balpoe_core::components::{Position, Schedule};
+use balpoe_core::register;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// No change.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct Flat {}
+
+impl Schedule for Flat {
+    fn factor(&self, _: Position) -> f64 {
+        1.0
+    }
+}
+
+register! {
+    Schedule "flat" => Flat,
+    summary: "no change",
+    paper: "",
+    example: r#"kind = "flat""#,
+}
+
+fn main() {}
