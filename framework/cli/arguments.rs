@@ -70,6 +70,19 @@ pub(crate) enum Command {
 pub(crate) struct ExperimentArguments {
     /// Experiment file
     pub(crate) file: PathBuf,
+    #[command(flatten)]
+    changes: Changes,
+}
+
+impl ExperimentArguments {
+    pub(crate) fn overrides(&self) -> Vec<Override> {
+        self.changes.overrides()
+    }
+}
+
+/// What is changed in an experiment.
+#[derive(Debug, Args)]
+pub(crate) struct Changes {
     /// Change a setting, such as `train.epochs=2`; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -78,16 +91,23 @@ pub(crate) struct ExperimentArguments {
     unset: Vec<String>,
     /// Run these seeds instead of the experiment's
     #[arg(long, value_delimiter = ',', value_name = "SEED,…")]
-    seeds: Vec<u64>,
+    pub(crate) seeds: Vec<u64>,
 }
 
-impl ExperimentArguments {
+impl Changes {
+    /// Of an experiment file.
     pub(crate) fn overrides(&self) -> Vec<Override> {
-        let mut all: Vec<Override> = self.set.iter().cloned().map(Override::Set).collect();
-        all.extend(self.unset.iter().cloned().map(Override::Unset));
+        let mut all = self.settings();
         if !self.seeds.is_empty() {
             all.push(Override::Set(format!("seeds={:?}", self.seeds)));
         }
+        all
+    }
+
+    /// Of settings alone; whoever asks chooses the seeds.
+    pub(crate) fn settings(&self) -> Vec<Override> {
+        let mut all: Vec<Override> = self.set.iter().cloned().map(Override::Set).collect();
+        all.extend(self.unset.iter().cloned().map(Override::Unset));
         all
     }
 }
@@ -231,8 +251,11 @@ pub(crate) struct ForeignArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct CompareArguments {
+    /// Experiment file (.toml), or runs of the store: names of experiments, or cells
+    #[arg(required = true, value_name = "FILE|RUN")]
+    pub(crate) targets: Vec<String>,
     #[command(flatten)]
-    pub(crate) experiment: ExperimentArguments,
+    pub(crate) changes: Changes,
     /// The arm that the others are compared with; the experiment's own baseline if not given
     #[arg(long, value_name = "ARM")]
     pub(crate) baseline: Option<String>,
@@ -363,6 +386,21 @@ pub(crate) enum BenchCommand {
     Train(BenchArguments),
     /// Evaluation of the same network
     Eval(BenchArguments),
+    /// Its convolutions and products one by one, and the loss at 8,142 classes, on one thread: how far from the floor each is
+    Ops(BenchOpsArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchOpsArguments {
+    /// Number of experts
+    #[arg(long, default_value_t = 3)]
+    pub(crate) experts: usize,
+    /// Images in a batch
+    #[arg(long, default_value_t = 128)]
+    pub(crate) batch: usize,
+    /// One JSON object instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

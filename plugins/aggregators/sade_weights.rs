@@ -14,9 +14,10 @@ use crate::numerics::{Chunks, Problem};
 /// `sum_e w_e z_e` with the weights, positive and of sum one, for which predictions on the test images are most stable: the mean
 /// of `|softmax(sum_e w_e z_e)|^2` is largest.
 ///
-/// SADE compares the predictions for two random views of each image by their inner product. Predictions are kept for one view,
-/// so the two coincide here; as there, experts that are sure of the images at hand gain weight. An overconfident expert would
-/// gain all of it: calibrate the experts first (`on = "experts"`).
+/// SADE compares the predictions for two random views of each image by their inner product. A run keeps predictions for one view,
+/// the image as it is, and no network is run again to evaluate; **so the two views coincide here**, and what is learnt differs from
+/// SADE's in that. As there, experts that are sure of the images at hand gain weight. An overconfident expert would gain all of it:
+/// calibrate the experts first (`on = "experts"`).
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SadeWeights {}

@@ -25,6 +25,8 @@ fn every_command_explains_itself() {
         "bench ",
         "bench train ",
         "bench eval ",
+        "bench ops ",
+        "compare ",
     ] {
         text += &success(&sandbox, &format!("{command}--help"));
     }

@@ -4,6 +4,7 @@
 //! (`INSTA_UPDATE=always cargo test --test program`, or `cargo insta review`).
 
 mod compare;
+mod epoch;
 mod evaluate;
 mod experiments;
 mod help;

@@ -1,4 +1,4 @@
-//! `balpoe bench`: speed of the training step and of evaluation.
+//! `balpoe bench`: speed of the training step, of evaluation, and of single operations.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -8,6 +8,7 @@ use balpoe_core::experiment::Experiment;
 use balpoe_lab::{BenchOptions, BenchResult, Work, bench};
 use serde_json::json;
 
+use super::bench_operations;
 use super::experiment::available_threads;
 use crate::arguments::{BenchArguments, BenchCommand};
 use crate::diagnostics::Failure;
@@ -29,20 +30,14 @@ pub(super) fn run(command: &BenchCommand) -> Result<ExitCode, Failure> {
     let (name, work, arguments) = match command {
         BenchCommand::Train(arguments) => ("train", Work::Train, arguments),
         BenchCommand::Eval(arguments) => ("eval", Work::Evaluate, arguments),
+        BenchCommand::Ops(arguments) => return bench_operations::run(arguments),
     };
-    let overrides = [
-        Override::Set(format!("backbone.experts={}", arguments.experts)),
-        Override::Set(format!("train.batch_size={}", arguments.batch)),
-    ];
     let mut sources = Sources::default();
-    let experiment = Experiment::parse("bench", EXPERIMENT, &overrides, &mut sources)
-        .map_err(|error| Failure::with(error, &sources))?;
+    let experiment = experiment(arguments.experts, arguments.batch, &mut sources)?;
     let threads = arguments.threads.unwrap_or_else(available_threads).max(1);
     let repeats = arguments.repeats.max(1);
     let options = BenchOptions { work, threads, repeats, operations: arguments.operations };
-    // Training images of CIFAR-100-LT at imbalance ratio 100.
-    let counts: Vec<usize> =
-        (0..100).map(|c| (500.0 * 0.01_f64.powf(f64::from(c) / 99.0)) as usize).collect();
+    let counts = class_counts();
     let mut measured = None;
     for arm in &experiment.arms {
         measured =
@@ -52,6 +47,20 @@ pub(super) fn run(command: &BenchCommand) -> Result<ExitCode, Failure> {
         terminal::print(&report(name, &result, arguments, threads));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The reference's network with so many experts and images in a batch.
+pub(super) fn experiment(experts: usize, batch: usize, sources: &mut Sources) -> Result<Experiment, Failure> {
+    let overrides = [
+        Override::Set(format!("backbone.experts={experts}")),
+        Override::Set(format!("train.batch_size={batch}")),
+    ];
+    Experiment::parse("bench", EXPERIMENT, &overrides, sources).map_err(|error| Failure::with(error, sources))
+}
+
+/// Training images of CIFAR-100-LT at imbalance ratio 100.
+pub(super) fn class_counts() -> Vec<usize> {
+    (0..100).map(|c| (500.0 * 0.01_f64.powf(f64::from(c) / 99.0)) as usize).collect()
 }
 
 fn report(name: &str, result: &BenchResult, arguments: &BenchArguments, threads: usize) -> String {

@@ -1,11 +1,12 @@
 //! `balpoe compare`: one arm against the others.
 
+use std::path::Path;
 use std::process::ExitCode;
 
-use balpoe_core::config::Sources;
+use balpoe_core::config::{ConfigError, Sources};
 use balpoe_core::experiment::Experiment;
 use balpoe_lab::comparison::{Comparison, image_outcomes};
-use balpoe_lab::{Store, collect, summarise, table};
+use balpoe_lab::{ArmOutcome, LabError, Store, collect, stored_experiment, summarise, table};
 use balpoe_stats::statistics::Level;
 
 use crate::arguments::CompareArguments;
@@ -14,17 +15,14 @@ use crate::terminal;
 
 pub(super) fn run(arguments: &CompareArguments) -> Result<ExitCode, Failure> {
     let mut sources = Sources::default();
-    let file = &arguments.experiment.file;
-    let experiment = Experiment::read(file, &arguments.experiment.overrides(), &mut sources)
-        .map_err(|error| Failure::with(error, &sources))?;
-    let store = Store::at(&arguments.store.root);
-    let data_root = &arguments.data.root;
-    let outcomes = collect(&experiment, data_root, &store).map_err(|error| Failure::with(error, &sources))?;
+    let compared = read(arguments, &mut sources);
+    let (experiment, outcomes) = compared.map_err(|error| Failure::with(error, &sources))?;
     let results = summarise(&experiment, &outcomes)?;
     let images = if arguments.no_images {
         Vec::new()
     } else {
-        image_outcomes(&experiment, data_root, &store).map_err(|error| Failure::with(error, &sources))?
+        image_outcomes(&experiment, &arguments.data.root, &Store::at(&arguments.store.root))
+            .map_err(|error| Failure::with(error, &sources))?
     };
     let comparison = Comparison {
         baseline: arguments.baseline.clone(),
@@ -42,4 +40,31 @@ pub(super) fn run(arguments: &CompareArguments) -> Result<ExitCode, Failure> {
     }
     terminal::print(&table::render(&tables, arguments.format));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is compared: an experiment file's arms, or those that finished cells of the store belong to.
+fn read(
+    arguments: &CompareArguments,
+    sources: &mut Sources,
+) -> Result<(Experiment, Vec<ArmOutcome>), LabError> {
+    let store = Store::at(&arguments.store.root);
+    let is_file =
+        |target: &String| Path::new(target).extension().is_some_and(|extension| extension == "toml");
+    let files = arguments.targets.iter().filter(|target| is_file(target)).count();
+    if let ([file], 1) = (&arguments.targets[..], files) {
+        let experiment = Experiment::read(Path::new(file), &arguments.changes.overrides(), sources)?;
+        let outcomes = collect(&experiment, &arguments.data.root, &store)?;
+        return Ok((experiment, outcomes));
+    }
+    if files > 0 {
+        let message = "expected one experiment file, or runs of the store";
+        let help = "the cells of several files are compared by the names of their experiments";
+        return Err(ConfigError::new(message).help(help).into());
+    }
+    let mut stored = stored_experiment(&store, &arguments.targets, &arguments.changes.settings(), sources)?;
+    let seeds = &arguments.changes.seeds;
+    stored.experiment.seeds.retain(|seed| seeds.is_empty() || seeds.contains(seed));
+    let outcomes = collect(&stored.experiment, &arguments.data.root, &store)?;
+    let outcomes = stored.only_finished(outcomes)?;
+    Ok((stored.experiment, outcomes))
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use balpoe_core::config::{Override, Sources};
 use balpoe_core::experiment::PostHoc;
 use balpoe_lab::foreign::{ClassCounts, Fitting, Request, Scores, evaluate};
-use balpoe_lab::{Store, collect, stored_experiment, summarise, table};
+use balpoe_lab::{Store, calibration_tables, collect, stored_experiment, summarise, table};
 
 use super::experiment::available_threads;
 use crate::arguments::EvaluateArguments;
@@ -53,9 +53,6 @@ fn runs(arguments: &EvaluateArguments, sources: &mut Sources) -> Result<Vec<tabl
         );
         return Err(Failure::usage(message));
     }
-    if arguments.metrics == "all" {
-        return Err(Failure::usage("--metrics all is for files; see `balpoe report` for runs"));
-    }
     let mut overrides = overrides(arguments);
     overrides.extend(arguments.folds.map(|folds| Override::Set(format!("evaluate.cross_fit={folds}"))));
     let store = Store::at(&arguments.store.root);
@@ -68,7 +65,12 @@ fn runs(arguments: &EvaluateArguments, sources: &mut Sources) -> Result<Vec<tabl
         let error = cell.result.as_ref().err().map(ToString::to_string).unwrap_or_default();
         terminal::tell(&format!("seed {}: {error}\n", cell.seed));
     }
-    Ok(summarise(&stored.experiment, &outcomes)?.tables())
+    let mut tables = summarise(&stored.experiment, &outcomes)?.tables();
+    if arguments.metrics == "all" {
+        let calibration = calibration_tables(&stored.experiment, &arguments.data.root, &store);
+        tables.extend(calibration.map_err(|error| Failure::with(error, sources))?);
+    }
+    Ok(tables)
 }
 
 fn scores(arguments: &EvaluateArguments, sources: &mut Sources) -> Result<Vec<table::Table>, Failure> {

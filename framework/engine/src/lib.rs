@@ -9,6 +9,7 @@ pub mod oracle;
 
 pub use cpu::{
     BatchNormGroup, ConvShape, ConvSpeed, CpuExecutor, CpuOptions, InstructionSet, Mode, OperationTime,
-    SoftTargets, ThreadPool, UnavailableInstructionSet, logit_adjusted_cross_entropy, peak_flops,
+    ProductSpeed, SoftTargets, ThreadPool, UnavailableInstructionSet, logit_adjusted_cross_entropy,
+    peak_flops,
 };
 pub use error::EngineError;

@@ -24,26 +24,35 @@ const REPEATS: usize = 500;
 /// Probabilities below it do not count in the thresholded error.
 const THRESHOLD: f64 = 0.01;
 
-/// The table of these subjects on the whole test set.
-pub(crate) fn table(
-    name: &str,
-    subjects: &[Subject<'_>],
+/// Every metric of one subject on the whole test set.
+pub(crate) struct Measured {
+    label: String,
+    rows: Vec<Measurement>,
+}
+
+/// Measures a subject.
+pub(crate) fn measure(
+    subject: &Subject<'_>,
     labels: &[u32],
     figures: &Figures,
     bins: usize,
-) -> Result<Table, LabError> {
-    let columns = subjects.iter().map(|subject| Column::new(&subject.label, 3)).collect();
+) -> Result<Measured, LabError> {
+    let rows = measurements(subject, labels, figures.groups.as_ref(), bins).map_err(failed)?;
+    Ok(Measured { label: subject.label.clone(), rows })
+}
+
+/// The table of what was measured, a column a subject.
+pub(crate) fn table(name: &str, measured: &[Measured], bins: usize) -> Table {
+    let columns = measured.iter().map(|subject| Column::new(&subject.label, 3)).collect();
     let mut table = Table::new("calibration", format!("{name}: calibration, all metrics"), "metric", columns);
-    let mut measured = Vec::new();
-    for subject in subjects {
-        measured.push(measure(subject, labels, figures.groups.as_ref(), bins).map_err(failed)?);
-    }
-    let (Some(first), rows) = (measured.first(), measured.iter().map(Vec::len).min().unwrap_or(0)) else {
-        return Ok(table);
+    let (Some(first), Some(rows)) =
+        (measured.first(), measured.iter().map(|subject| subject.rows.len()).min())
+    else {
+        return table;
     };
     for position in 0..rows {
-        let cells = measured.iter().map(|column| column[position].2.clone()).collect();
-        let (group, label, _) = &first[position];
+        let cells = measured.iter().map(|subject| subject.rows[position].2.clone()).collect();
+        let (group, label, _) = &first.rows[position];
         table.push(Row { group: Some((*group).to_owned()), ..Row::new(*label, cells) });
     }
     table.note(format!(
@@ -57,13 +66,13 @@ pub(crate) fn table(
         "Class-wise errors are those of every class's probability, against `label == class`, averaged over classes; thresholded: only \
          probabilities of at least {THRESHOLD}."
     ));
-    Ok(table)
+    table
 }
 
 /// A group of metrics, a metric, its value.
 type Measurement = (&'static str, &'static str, Cell);
 
-fn measure(
+fn measurements(
     subject: &Subject<'_>,
     labels: &[u32],
     groups: Option<&Groups>,

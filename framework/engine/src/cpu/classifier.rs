@@ -25,7 +25,7 @@ const TILE: [usize; 2] = [64, 256];
 ///
 /// # Safety
 /// The matrices must lie within their buffers, and nobody else may use `target` meanwhile.
-unsafe fn multiply(
+pub(super) unsafe fn multiply(
     pool: &ThreadPool,
     [rows, depth, columns]: [usize; 3],
     factor: f32,

@@ -9,8 +9,8 @@ use balpoe_stats::statistics::{Averaging, Bootstrap, ImageScores, Interval, McNe
 
 use super::Comparison;
 use crate::error::LabError;
-use crate::evaluate::combine;
 use crate::figures::outcomes;
+use crate::finished::predictions;
 use crate::run::PreparedArm;
 use crate::store::Store;
 use crate::summary::{Experiment, percent};
@@ -42,22 +42,9 @@ pub fn image_outcomes(
     let mut arms = Vec::new();
     for arm in &experiment.arms {
         let prepared = PreparedArm::new(arm, data_root)?;
-        let class_counts = prepared.split.train.class_counts(prepared.data.classes.len());
-        let trained_on = prepared.trained_on();
         let mut right = BTreeMap::new();
         for &seed in &experiment.seeds {
-            let key = prepared.train_key(seed);
-            let folder = store.cell(&key);
-            if !folder.is_done(&key)? {
-                continue;
-            }
-            let test = folder.predictions("test")?;
-            let kept = if prepared.split.validation.is_empty() {
-                None
-            } else {
-                Some(folder.predictions("validation")?)
-            };
-            let combined = combine(arm, &class_counts, &test, kept.as_ref(), &trained_on)?;
+            let Some(combined) = predictions(&prepared, seed, store)? else { continue };
             let outcomes = outcomes(&combined.ensemble, &combined.experts.labels)?;
             right.insert(seed, outcomes.rows().iter().map(Outcome::correct).collect());
         }

@@ -207,7 +207,10 @@ fn tables(
         for (e, outcomes) in measured.experts.iter().enumerate() {
             subjects.push(all_metrics::Subject { label: format!("expert {e}"), outcomes, logits: None });
         }
-        tables.push(all_metrics::table(request.name, &subjects, &model.labels, figures, bins)?);
+        let of_subject =
+            |subject: &all_metrics::Subject<'_>| all_metrics::measure(subject, &model.labels, figures, bins);
+        let columns = subjects.iter().map(of_subject).collect::<Result<Vec<_>, _>>()?;
+        tables.push(all_metrics::table(request.name, &columns, bins));
         tables.extend(measured.diversity.table(request.name));
     }
     Ok(tables)

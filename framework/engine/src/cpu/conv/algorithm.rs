@@ -6,6 +6,9 @@ use std::fmt;
 /// A way of computing the three passes of a convolution; the methods are those of `ConvKernel`, which checks lengths.
 pub(super) trait Algorithm: fmt::Debug + Send + Sync {
     fn name(&self) -> &'static str;
+    fn multiply_adds(&self, shape: &ConvShape) -> usize {
+        shape.multiply_adds()
+    }
     fn images_per_block(&self) -> usize;
     fn input_layout(&self) -> Halo;
     fn gradient_layout(&self) -> Halo;

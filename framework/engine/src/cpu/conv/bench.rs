@@ -1,7 +1,7 @@
 use super::{ConvKernel, ConvShape};
+use crate::cpu::measure::{best_seconds, noise};
 use crate::cpu::memory::Buffer;
 use crate::cpu::simd::{InstructionSet, Kernel, LANES, Simd, UnavailableInstructionSet, Vector};
-use std::time::Instant;
 
 /// Speed of a convolution on one thread, its operands in the second-level cache as the executor provides them.
 #[derive(Clone, Debug)]
@@ -10,6 +10,11 @@ pub struct ConvSpeed {
     pub algorithm: &'static str,
     /// Multiply-adds of one pass over all images, as the direct algorithm has them.
     pub multiply_adds: usize,
+    /// Multiply-adds of the algorithm itself, its transforms left out: for Winograd's F(4x4, 3x3) 36 for every tile of 16
+    /// outputs and pair of channels.
+    pub own_multiply_adds: usize,
+    /// Bytes of the two feature maps and the weight of a pass, each counted once.
+    pub bytes: usize,
     /// Seconds of the forward pass, the data gradient and the weight gradient over all images: minima.
     pub seconds: [f64; 3],
     /// Seconds of preparing the weights for the forward pass and the data gradient, and of finishing their gradient.
@@ -74,6 +79,9 @@ impl ConvSpeed {
         Ok(Self {
             algorithm: kernel.name(),
             multiply_adds: images * shape.multiply_adds(),
+            own_multiply_adds: images * kernel.multiply_adds(),
+            bytes: size_of::<f32>()
+                * (images * (shape.input_len() + shape.output_len()) + shape.weight_len()),
             seconds: [forward, data, weights],
             overhead: [pack, pack_transposed, finish],
         })
@@ -122,29 +130,4 @@ fn chains<S: Simd, const N: usize>(simd: S) -> (usize, f32) {
         total = total + sum;
     }
     (2 * LANES * N * STEPS, total.sum())
-}
-
-/// The least time of many short repetitions.
-fn best_seconds(mut run: impl FnMut()) -> f64 {
-    let begin = Instant::now();
-    let mut best = f64::INFINITY;
-    let mut repeats = 0;
-    while repeats < 3 || begin.elapsed().as_millis() < 200 && repeats < 1000 {
-        let start = Instant::now();
-        run();
-        best = best.min(start.elapsed().as_secs_f64());
-        repeats += 1;
-    }
-    best
-}
-
-/// Values in [-0.5, 0.5), so that no sum overflows or becomes subnormal.
-fn noise(len: usize) -> Buffer {
-    let mut buffer = Buffer::zeroed(len);
-    let mut state = 1_u64;
-    for value in &mut *buffer {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        *value = (state >> 40) as f32 / (1 << 24) as f32 - 0.5;
-    }
-    buffer
 }

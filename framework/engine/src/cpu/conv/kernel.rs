@@ -41,6 +41,11 @@ impl ConvKernel {
         self.algorithm.name()
     }
 
+    /// Multiply-adds of one pass over one image that the algorithm needs, transforms left out.
+    pub(crate) fn multiply_adds(&self) -> usize {
+        self.algorithm.multiply_adds(&self.shape)
+    }
+
     /// How many images make a block whose operands stay in the second-level cache; any number is allowed.
     pub(crate) fn images_per_block(&self) -> usize {
         self.algorithm.images_per_block()

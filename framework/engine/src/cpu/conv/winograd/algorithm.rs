@@ -102,6 +102,10 @@ impl Algorithm for Winograd {
         "winograd"
     }
 
+    fn multiply_adds(&self, shape: &ConvShape) -> usize {
+        self.tiles.per_image() * 36 * shape.in_channels * shape.out_channels
+    }
+
     fn images_per_block(&self) -> usize {
         self.images
     }

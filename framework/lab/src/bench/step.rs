@@ -1,14 +1,13 @@
 //! Speed of the training step and of evaluation, measured on the very code that experiments run.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Instant;
 
-use balpoe_core::components::{Batch, Data, DataError, Image, Images, Position, Split, Targets};
+use balpoe_core::components::{Batch, Position, Targets};
 use balpoe_core::experiment::Arm;
 use balpoe_core::random::{Purpose, Stream};
 use balpoe_engine::OperationTime;
 
+use super::data::sizes_only;
 use crate::error::LabError;
 use crate::network::Network;
 use crate::trainer::Trainer;
@@ -57,21 +56,7 @@ pub fn bench(
     class_counts: &[usize],
     options: BenchOptions,
 ) -> Result<BenchResult, LabError> {
-    let labels: Vec<u32> =
-        (0_u32..).zip(class_counts).flat_map(|(class, &n)| std::iter::repeat_n(class, n)).collect();
-    let split = Split { images: Arc::new(NoImages), labels };
-    let data = Data {
-        classes: (0..class_counts.len()).map(|class| class.to_string()).collect(),
-        size,
-        mean: [0.5; 3],
-        deviation: [0.25; 3],
-        train: split.clone(),
-        test: split,
-        group_counts: class_counts.to_vec(),
-        fingerprint: String::new(),
-        subset: String::new(),
-        distributions: BTreeMap::new(),
-    };
+    let data = sizes_only(size, class_counts);
     let network = Network::describe(arm, &data)?;
     let mut trainer = Trainer::new(arm, &data, &data.train, &network, 0, options.threads)?;
     let images = arm.train.batch_size;
@@ -103,13 +88,4 @@ pub fn bench(
         }
     }
     Ok(BenchResult { seconds, images, operations: trainer.timings() })
-}
-
-/// The images of a data set that has none.
-struct NoImages;
-
-impl Images for NoImages {
-    fn read(&self, position: usize) -> Result<Image, DataError> {
-        Err(DataError::Other(format!("a benchmark has no image {position}")))
-    }
 }
