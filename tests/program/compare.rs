@@ -27,6 +27,21 @@ fn arms_of_the_miniature_are_compared() {
     ] {
         assert!(outcome.stdout.contains(said), "no `{said}` in\n{}", outcome.stdout);
     }
+    let of_runs = sandbox.run("compare tiny --metric accuracy,nll --baseline plain");
+    assert_eq!(of_runs.stdout, outcome.stdout, "{}", of_runs.stderr);
+    let fewer = sandbox.run("compare tiny --metric accuracy --baseline plain --seeds 1,3");
+    assert!(fewer.stdout.contains("With 2 pairs") && !fewer.stdout.contains("seed 2"), "{}", fewer.stdout);
+    let all = sandbox.run("evaluate tiny --metrics all");
+    assert_eq!(all.code, Some(0), "{}", all.stderr);
+    for said in [
+        "tiny: plain: calibration, all metrics",
+        "ECE, debiased",
+        "Brier: reliability",
+        "diversity of experts",
+    ] {
+        assert!(all.stdout.contains(said), "no `{said}` in\n{}", all.stdout);
+    }
     let unknown = sandbox.complaint("compare two.toml --baseline balanced-softmax");
-    assert_snapshot("comparisons_that_cannot_be_made", &(nothing + &unknown));
+    let mixed = sandbox.complaint("compare two.toml tiny");
+    assert_snapshot("comparisons_that_cannot_be_made", &(nothing + &unknown + &mixed));
 }

@@ -1,10 +1,12 @@
 //! Speed of a training step and of an evaluation: ResNet-32 for 32x32 images, batch 128, 100 classes.
 //!
-//! `cargo run --release -p balpoe-engine --example step -- [experts] [threads] [repeats] [ops]`
+//! `cargo run --release -p balpoe-engine --example step -- [experts] [threads] [repeats] [ops] [avx512|avx2|portable]`
 
 #![expect(clippy::print_stdout, reason = "an example prints its result")]
 
-use balpoe_engine::{CpuExecutor, CpuOptions, Mode, SoftTargets, logit_adjusted_cross_entropy};
+use balpoe_engine::{
+    CpuExecutor, CpuOptions, InstructionSet, Mode, SoftTargets, logit_adjusted_cross_entropy,
+};
 use balpoe_net::{BatchNorm, Conv, LogitAdjustedCrossEntropy, Net, NetBuilder, NetError, NodeId, Shape};
 use std::error::Error;
 use std::time::Instant;
@@ -65,7 +67,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let number = |place: usize, default: usize| arguments.get(place).map_or(Ok(default), |text| text.parse());
     let (experts, threads, repeats) = (number(0, 3)?, number(1, 2)?, number(2, 12)?);
     let net = resnet32(experts)?;
-    let options = CpuOptions { threads, ..CpuOptions::new(BATCH) };
+    let set = |name: &str| match name {
+        "avx512" => Some(InstructionSet::Avx512),
+        "avx2" => Some(InstructionSet::Avx2),
+        "portable" => Some(InstructionSet::Portable),
+        _ => None,
+    };
+    let instruction_set = arguments.iter().find_map(|argument| set(argument));
+    let options = CpuOptions { threads, instruction_set, ..CpuOptions::new(BATCH) };
     let mut executor = CpuExecutor::new(&net, &options)?;
     for (i, parameter) in net.parameters().iter().enumerate() {
         let fan: usize = parameter.shape[1..].iter().product();
