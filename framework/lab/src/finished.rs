@@ -25,10 +25,8 @@ pub(crate) fn predictions(
         return Ok(None);
     }
     let test = folder.predictions("test")?;
-    let validation = match prepared.split.validation.is_empty() {
-        true => None,
-        false => Some(folder.predictions("validation")?),
-    };
+    let validation =
+        if prepared.split.validation.is_empty() { None } else { Some(folder.predictions("validation")?) };
     let class_counts = prepared.split.train.class_counts(prepared.data.classes.len());
     combine(prepared.arm, &class_counts, &test, validation.as_ref(), &prepared.trained_on()).map(Some)
 }
