@@ -89,7 +89,7 @@ fn as_text(measured: &Operations, arguments: &BenchOpsArguments) -> String {
     );
     let _ = writeln!(
         text,
-        "{:34} {:15} {:9} {:>5} {:>9} {:>8} {:>7} {:>6} {:>9} {:>7}",
+        "{:38} {:15} {:9} {:>5} {:>9} {:>8} {:>7} {:>6} {:>9} {:>7}",
         "operation", "pass", "kernel", "times", "ms", "GFLOP/s", "MB", "GB/s", "floor ms", "x floor"
     );
     for op in &measured.operations {
@@ -97,7 +97,7 @@ fn as_text(measured: &Operations, arguments: &BenchOpsArguments) -> String {
         let rate = if op.multiply_adds == 0 { "–".to_owned() } else { format!("{:.0}", gflops(op)) };
         let _ = writeln!(
             text,
-            "{:34} {:15} {:9} {times:>5} {:>9.3} {rate:>8} {:>7.1} {:>6.1} {:>9.3} {:>7.2}",
+            "{:38} {:15} {:9} {times:>5} {:>9.3} {rate:>8} {:>7.1} {:>6.1} {:>9.3} {:>7.2}",
             op.name,
             op.pass,
             op.kernel,
