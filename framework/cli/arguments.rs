@@ -48,6 +48,14 @@ pub(crate) enum Command {
     Evaluate(EvaluateArguments),
     /// Compare the arms of an experiment with one of them: tests, effect sizes, seeds needed
     Compare(CompareArguments),
+    /// Look after the run store: list, show, remove, export and import cells
+    #[command(args_conflicts_with_subcommands = true)]
+    Runs {
+        #[command(subcommand)]
+        command: Option<RunsCommand>,
+        #[command(flatten)]
+        store: StoreRoot,
+    },
     /// Recompute a published table from its own figures, and list what cannot be right
     ///
     /// Exit code 0: nothing found; 1: something found; 2: the table cannot be read. Facts may also stand in a file beside the
@@ -378,6 +386,67 @@ pub(crate) struct NewPluginArguments {
     /// from, where there is one
     #[arg(long, value_name = "PATH|VERSION")]
     pub(crate) framework: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsCommand {
+    /// List all cells: what they are, how far they are, what they keep
+    List {
+        #[command(flatten)]
+        store: StoreRoot,
+    },
+    /// Show cells in words: settings, figures, files
+    Show {
+        #[command(flatten)]
+        cells: CellArguments,
+    },
+    /// Remove cells with all their results
+    Remove {
+        #[command(flatten)]
+        cells: CellArguments,
+        /// Remove them; without it, only say what would be removed
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Write finished cells to archives that another store imports: one file a cell
+    Export {
+        #[command(flatten)]
+        cells: CellArguments,
+        /// An archive (.zip), or a folder for several
+        #[arg(long, value_name = "PATH")]
+        to: PathBuf,
+        /// Also export all logits, for other aggregators and calibrators, or the trained network
+        #[arg(long, value_name = "WHAT,…", value_delimiter = ',')]
+        with: Vec<ExportPart>,
+        #[command(flatten)]
+        data: DataRoot,
+    },
+    /// Import archives; everything in them is checked first, and no result is overwritten
+    Import {
+        /// Archives, or folders with archives
+        #[arg(required = true, value_name = "PATH")]
+        archives: Vec<PathBuf>,
+        #[command(flatten)]
+        store: StoreRoot,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CellArguments {
+    /// Cells: the beginning of a key, ARM/SEED, EXPERIMENT/ARM/SEED, or an EXPERIMENT with all its cells
+    #[arg(required = true, value_name = "CELL")]
+    pub(crate) names: Vec<String>,
+    #[command(flatten)]
+    pub(crate) store: StoreRoot,
+}
+
+/// What an archive may have beyond what tables need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportPart {
+    /// All logits.
+    Predictions,
+    /// The trained network.
+    Weights,
 }
 
 #[derive(Debug, Subcommand)]

@@ -10,5 +10,6 @@ mod experiments;
 mod help;
 mod new_plugin;
 mod resume;
+mod runs;
 mod sandbox;
 mod wrong_inputs;

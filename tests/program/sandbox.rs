@@ -127,6 +127,11 @@ pub(crate) fn assert_snapshot(name: &str, text: &str) {
         .add_filter(r"loss \d+\.\d+  train accuracy [\d.]+ %", "loss [loss]  train accuracy [accuracy] %");
     settings.add_filter(r"\d+ images/s  .* left", "[speed]");
     settings.add_filter(r"[\d.]+ % on (\w+), took .*", "[accuracy] % on $1, took [time]");
+    settings.add_filter(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "[time]");
+    settings.add_filter(r"after \d+ s of training", "after [time] of training");
+    settings.add_filter(r"\b\d+(\.\d)? (k|M)?B\b", "[size]");
+    settings.add_filter(r"cpu, [\w+-]+, \d+ threads", "[device]");
+    settings.add_filter(r"(\| \[key\] \| \w+ \|)( [\d.–]+ \|)+", "$1 [figures]");
     settings.add_filter(r"(registered at \S+\.rs):\d+", "$1:[line]");
     settings.bind(|| insta::assert_snapshot!(name, text));
 }

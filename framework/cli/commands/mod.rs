@@ -13,6 +13,7 @@ mod experiment;
 mod new;
 mod plan;
 mod report;
+mod runs;
 mod tables;
 
 use std::process::ExitCode;
@@ -50,6 +51,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Report(arguments) => report::run(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
+        Command::Runs { command, store } => runs::run(command, &store),
         Command::Audit(arguments) => audit::run(&arguments),
         Command::New(NewCommand::Plugin(arguments)) => new::plugin(&arguments),
         Command::Doctor { data } => Ok(doctor::run(&data.root)),

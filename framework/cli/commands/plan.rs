@@ -28,7 +28,8 @@ pub(super) fn run(arguments: &PlanArguments) -> Result<ExitCode, Failure> {
                 let _ = writeln!(text, "{line:width$}  # {}", setting.origin);
             }
         }
-        match PreparedArm::new(arm, &arguments.data.root) {
+        let store = Store::at(&arguments.store.root);
+        match PreparedArm::for_results(arm, &experiment.seeds, &arguments.data.root, &store) {
             Ok(prepared) => {
                 let net = &prepared.network.net;
                 let _ = writeln!(
@@ -38,7 +39,6 @@ pub(super) fn run(arguments: &PlanArguments) -> Result<ExitCode, Failure> {
                     net.multiply_adds() as f64 / 1e9,
                     prepared.network.experts
                 );
-                let store = Store::at(&arguments.store.root);
                 for &seed in &experiment.seeds {
                     let key = prepared.train_key(seed);
                     let state = match store.cell(&key).manifest()? {

@@ -13,10 +13,12 @@ use balpoe_core::random::{Purpose, Stream};
 use balpoe_data::{Normalisation, Pipeline};
 
 use crate::checkpoint::Checkpoints;
+use crate::data_record::DataRecord;
 use crate::error::LabError;
 use crate::event::{CellName, Event, Observer, Step};
 use crate::log::{Measurement, MetricLog};
 use crate::network::Network;
+use crate::readme;
 use crate::split::TrainingSplit;
 use crate::store::{CellFolder, CellManifest};
 use crate::trainer::Trainer;
@@ -57,6 +59,8 @@ impl Cell<'_> {
         observer: &Observer<'_>,
     ) -> Result<(), LabError> {
         self.folder.write_manifest(manifest)?;
+        self.folder.write_data_record(&DataRecord::of(self.data))?;
+        readme::write(self.folder)?;
         let train = &self.split.train;
         let mut trainer =
             Trainer::new(self.arm, self.data, train, self.network, self.name.seed, options.threads)?;

@@ -130,6 +130,14 @@ impl Checkpoints {
         Ok(Some((manifest.progress, tensors::decode(&place, &bytes)?)))
     }
 
+    /// Epochs that are done in the newest state; none where there is none that can be read.
+    pub(crate) fn epochs(&self) -> usize {
+        let newest = self.list().ok().and_then(|mut all| all.pop());
+        let manifest = newest.and_then(|folder| files::read(&folder.join("manifest.json")).ok());
+        let manifest: Option<Manifest> = manifest.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        manifest.map_or(0, |manifest| manifest.progress.epoch)
+    }
+
     /// Removes all checkpoints, once the cell is done.
     pub(crate) fn clear(&self) -> Result<(), LabError> {
         if self.folder.exists() {

@@ -66,6 +66,15 @@ pub enum LabError {
         /// The cell's folder.
         path: PathBuf,
     },
+    /// An imported cell came without its predictions.
+    #[error(
+        "no file `{}`: the cell was imported without its predictions, which this evaluation needs; import it from an archive made by `balpoe runs export … --with predictions`, or remove the cell and train it here",
+        path.display()
+    )]
+    NotKept {
+        /// The file that is not there.
+        path: PathBuf,
+    },
     /// A cell was never finished.
     #[error("not run yet")]
     NotRun,
@@ -98,7 +107,7 @@ impl LabError {
         match self {
             Self::Config(_) | Self::Net(_) | Self::Reference(_) | Self::NotRun => FailureClass::Usage,
             Self::Files { action, .. } if *action == CREATE => FailureClass::Usage,
-            Self::Data(_) | Self::Damaged { .. } => FailureClass::Data,
+            Self::Data(_) | Self::Damaged { .. } | Self::NotKept { .. } => FailureClass::Data,
             Self::Engine(_)
             | Self::Files { .. }
             | Self::Busy { .. }

@@ -7,6 +7,7 @@ use balpoe_core::experiment::Arm;
 
 use crate::error::LabError;
 use crate::figures::Figures;
+use crate::image_outcomes::ImageOutcomes;
 use crate::post_hoc::PostHoc;
 use crate::processed::Processed;
 use crate::summary::Metrics;
@@ -16,14 +17,8 @@ pub(crate) struct Evaluation {
     pub(crate) metrics: Metrics,
     /// What calibrators and the aggregator learnt, a line each.
     pub(crate) fitted: Vec<String>,
-}
-
-/// Predictions as an arm finally makes them.
-pub(crate) struct Combined {
-    /// Every expert, after the calibrators that work on experts.
-    pub(crate) experts: Predictions,
-    /// What the aggregator, and the calibrators after it, make of them, `[samples, classes]`.
-    pub(crate) ensemble: LogitMatrix,
+    /// What became of every test image; `None` where there are too many classes to keep it.
+    pub(crate) images: Option<ImageOutcomes>,
 }
 
 /// Evaluates an arm's predictions.
@@ -42,8 +37,18 @@ pub(crate) fn evaluate(
     for name in &arm.evaluate.distributions {
         distributions.push((name.as_str(), arm.dataset.component.distribution(name, data)?));
     }
-    let metrics = processed.measure(&figures, &distributions, arm.evaluate.prior_correction)?;
-    Ok(Evaluation { metrics, fitted: processed.lines })
+    let scored = processed.scored()?;
+    let images = ImageOutcomes::of(&scored.ensemble, &scored.experts);
+    let metrics = processed.measure(&scored, &figures, &distributions, arm.evaluate.prior_correction)?;
+    Ok(Evaluation { metrics, fitted: processed.lines, images })
+}
+
+/// Predictions as an arm finally makes them.
+pub(crate) struct Combined {
+    /// Every expert, after the calibrators that work on experts.
+    pub(crate) experts: Predictions,
+    /// What the aggregator, and the calibrators after it, make of them, `[samples, classes]`.
+    pub(crate) ensemble: LogitMatrix,
 }
 
 /// The test predictions as an arm finally makes them.

@@ -40,3 +40,9 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), LabError> {
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, LabError> {
     fs::read(path).map_err(LabError::files("read", path))
 }
+
+/// Bytes of a file, or of everything in a folder; what cannot be read counts as nothing.
+pub(crate) fn folder_size(path: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(path) else { return path.metadata().map_or(0, |file| file.len()) };
+    entries.filter_map(Result::ok).map(|entry| folder_size(&entry.path())).sum()
+}

@@ -43,7 +43,7 @@ pub fn calibration_tables(
 ) -> Result<Vec<Table>, LabError> {
     let mut tables = Vec::new();
     for arm in &experiment.arms {
-        let prepared = PreparedArm::new(arm, data_root)?;
+        let prepared = PreparedArm::for_results(arm, &experiment.seeds, data_root, store)?;
         let bins = arm.evaluate.bins;
         let figures = Figures::new(&prepared.data.group_counts, bins)?;
         let mut columns = Vec::new();

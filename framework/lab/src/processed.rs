@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use balpoe_core::components::{HeldOut, LogitMatrix, NotHeldOut, Predictions, SampleId};
 use balpoe_core::random::{Purpose, Stream};
+use balpoe_stats::calibration::Outcomes;
 
 use crate::error::LabError;
 use crate::figures::{Figures, failed, outcomes};
@@ -22,6 +23,12 @@ pub(crate) struct Processed<'a> {
     pub(crate) ensemble: LogitMatrix,
     /// What was fitted, and on what.
     pub(crate) lines: Vec<String>,
+}
+
+/// What became of every test sample.
+pub(crate) struct Scored {
+    pub(crate) ensemble: Outcomes,
+    pub(crate) experts: Vec<Outcomes>,
 }
 
 impl<'a> Processed<'a> {
@@ -134,23 +141,26 @@ impl<'a> Processed<'a> {
         Ok((combined, lines))
     }
 
+    /// What became of every test sample, by the ensemble and by each expert.
+    pub(crate) fn scored(&self) -> Result<Scored, LabError> {
+        let labels = &self.experts.labels;
+        let experts = self.experts.experts.iter().map(|expert| outcomes(expert, labels));
+        Ok(Scored { ensemble: outcomes(&self.ensemble, labels)?, experts: experts.collect::<Result<_, _>>()? })
+    }
+
     /// All figures of the ensemble, with and without correction for the known prior, and of each expert; a distribution is its
     /// name and the rows that it keeps.
     ///
     /// An aggregator that adapts to the test images is made ready anew for each distribution, and not corrected on top of it.
     pub(crate) fn measure(
         &self,
+        scored: &Scored,
         figures: &Figures,
         distributions: &[(&str, Vec<u32>)],
         prior_correction: bool,
     ) -> Result<Metrics, LabError> {
         let labels = &self.experts.labels;
         let mut metrics = Metrics::default();
-        let whole = outcomes(&self.ensemble, labels)?;
-        let mut experts = Vec::new();
-        for expert in &self.experts.experts {
-            experts.push(outcomes(expert, labels)?);
-        }
         for (distribution, rows) in distributions {
             let adapted = if self.adapts { Some(self.combine(rows)?.0) } else { None };
             let own: Vec<u32> = rows.iter().map(|&row| labels[row as usize]).collect();
@@ -160,11 +170,11 @@ impl<'a> Processed<'a> {
                     figures.record(&outcomes.all(), Subject::Ensemble, distribution, &mut metrics)?;
                 }
                 None => {
-                    let evaluation = whole.at(rows).map_err(failed)?;
+                    let evaluation = scored.ensemble.at(rows).map_err(failed)?;
                     figures.record(&evaluation, Subject::Ensemble, distribution, &mut metrics)?;
                 }
             }
-            for (e, outcomes) in experts.iter().enumerate() {
+            for (e, outcomes) in scored.experts.iter().enumerate() {
                 let evaluation = outcomes.at(rows).map_err(failed)?;
                 figures.record(&evaluation, Subject::Expert(e), distribution, &mut metrics)?;
             }

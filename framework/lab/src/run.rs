@@ -4,16 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Instant;
 
-use balpoe_core::components::{Data, Place, SampleId, SampleSplit};
+use balpoe_core::components::{Data, DataError, Place, SampleId, SampleSplit};
 use balpoe_core::config::ConfigError;
 use balpoe_core::experiment::{Arm, Experiment, Key, OnFailure};
+use balpoe_stats::calibration::Outcomes;
 use serde_json::{Value as Json, json};
 
 use crate::cell::{Cell, RunOptions};
+use crate::data_record::DataRecord;
 use crate::error::LabError;
 use crate::evaluate::{Evaluation, evaluate};
 use crate::event::{CellName, Event, Observer};
 use crate::network::Network;
+use crate::readme;
 use crate::split::{TrainingSplit, divide};
 use crate::store::{CellFolder, CellManifest, FORMAT, Store};
 use crate::summary::Metrics;
@@ -62,6 +65,8 @@ pub struct PreparedArm<'a> {
     pub(crate) split: TrainingSplit,
     /// The network.
     pub network: Network,
+    /// Why the images are not here, where only their record is.
+    missing: Option<String>,
 }
 
 impl<'a> PreparedArm<'a> {
@@ -70,7 +75,44 @@ impl<'a> PreparedArm<'a> {
     /// # Errors
     /// If the data cannot be had, or settings do not fit each other.
     pub fn new(arm: &'a Arm, data_root: &Path) -> Result<Self, LabError> {
-        let data = arm.dataset.component.load(Place { root: data_root })?;
+        Self::with_data(arm, arm.dataset.component.load(Place { root: data_root })?)
+    }
+
+    /// The same for results that are there: where the data set is not, the record of it that a finished cell keeps serves as well.
+    ///
+    /// # Errors
+    /// As [`Self::new`], if no finished cell of this arm with one of these seeds has a record of the data.
+    pub fn for_results(
+        arm: &'a Arm,
+        seeds: &[u64],
+        data_root: &Path,
+        store: &Store,
+    ) -> Result<Self, LabError> {
+        let missing = match Self::new(arm, data_root) {
+            Err(LabError::Data(missing @ DataError::Missing { .. })) => missing,
+            prepared => return prepared,
+        };
+        let mut tried = BTreeSet::new();
+        for cell in store.cells()? {
+            let Some(record) = cell.data_record()? else { continue };
+            if !tried.insert(record.fingerprint.clone()) {
+                continue;
+            }
+            // The record of another data set may not fit this arm; the key of the weights says whether it is the right one.
+            let Ok(mut prepared) = Self::with_data(arm, record.data()) else { continue };
+            for &seed in seeds {
+                let key = prepared.train_key(seed);
+                if store.cell(&key).is_done(&key)? {
+                    prepared.missing = Some(missing.to_string());
+                    return Ok(prepared);
+                }
+            }
+        }
+        Err(missing.into())
+    }
+
+    /// The same with data that are loaded.
+    pub(crate) fn with_data(arm: &'a Arm, data: Data) -> Result<Self, LabError> {
         for distribution in &arm.evaluate.distributions {
             arm.dataset.component.distribution(distribution, &data).map_err(|error| {
                 arm.blame("evaluate", ConfigError::key("distributions", error.to_string()))
@@ -82,7 +124,30 @@ impl<'a> PreparedArm<'a> {
         let trainees =
             balpoe_core::components::Trainees { experts: network.experts, class_counts: &class_counts };
         arm.objective.component.prepare(trainees).map_err(|error| arm.blame("objective", error))?;
-        Ok(Self { arm, data, split, network })
+        Ok(Self { arm, data, split, network, missing: None })
+    }
+
+    /// Refuses to train where the images are not here.
+    fn require_images(&self) -> Result<(), LabError> {
+        match &self.missing {
+            None => Ok(()),
+            Some(missing) => Err(DataError::Other(missing.clone()).into()),
+        }
+    }
+
+    /// The ensemble's outcomes on every test image of a finished cell: those that are kept, else made from the predictions.
+    pub(crate) fn image_outcomes(&self, folder: &CellFolder, train_key: &Key) -> Result<Outcomes, LabError> {
+        let key = self.arm.evaluation_key(train_key);
+        let kept = match folder.image_outcomes(&key)? {
+            Some(kept) => Some(kept),
+            None => evaluate_cell(self, folder, &key)?.images,
+        };
+        let classes = self.data.classes.len();
+        let too_many = || LabError::Component {
+            component: "evaluation".to_owned(),
+            message: format!("outcomes of images are kept for up to 65536 classes, found {classes}"),
+        };
+        kept.ok_or_else(too_many)?.ensemble(&self.data.test.labels, classes)
     }
 
     /// The key of a seed's weights.
@@ -120,7 +185,13 @@ pub fn run(
     let mut stopped = false;
     let mut outcomes = Vec::new();
     for arm in &experiment.arms {
-        let prepared = PreparedArm::new(arm, data_root)?;
+        let prepared = PreparedArm::for_results(arm, &experiment.seeds, data_root, store)?;
+        if let Some(missing) = &prepared.missing {
+            observer(&Event::Notice(format!(
+                "arm {}: {missing}; finished cells are shown from the record of the data that they keep",
+                arm.name
+            )));
+        }
         let mut results = Vec::new();
         for &seed in &experiment.seeds {
             let name = CellName { arm: arm.name.clone(), seed, position, cells };
@@ -165,6 +236,7 @@ fn run_cell(
             return Ok((stored.metrics, stored.fitted));
         }
     } else {
+        prepared.require_images()?;
         let _claim = folder.claim()?;
         // Another process may have finished it while this one waited for its turn.
         if !folder.is_done(key)? {
@@ -186,7 +258,7 @@ fn run_cell(
 }
 
 /// Evaluates the kept predictions of a finished cell, and keeps the figures.
-fn evaluate_cell(prepared: &PreparedArm<'_>, folder: &CellFolder, key: &Key) -> Result<Evaluation, LabError> {
+pub(crate) fn evaluate_cell(prepared: &PreparedArm<'_>, folder: &CellFolder, key: &Key) -> Result<Evaluation, LabError> {
     let test = folder.predictions("test")?;
     let kept =
         if prepared.split.validation.is_empty() { None } else { Some(folder.predictions("validation")?) };
@@ -194,7 +266,12 @@ fn evaluate_cell(prepared: &PreparedArm<'_>, folder: &CellFolder, key: &Key) -> 
     let trained_on = prepared.trained_on();
     let evaluation =
         evaluate(prepared.arm, &prepared.data, &class_counts, &test, kept.as_ref(), &trained_on)?;
-    folder.write_evaluation(key, evaluation.fitted.clone(), evaluation.metrics.clone())?;
+    if folder.data_record()?.is_none() {
+        folder.write_data_record(&DataRecord::of(&prepared.data))?;
+    }
+    let (fitted, metrics) = (evaluation.fitted.clone(), evaluation.metrics.clone());
+    folder.write_evaluation(key, fitted, metrics, evaluation.images.as_ref())?;
+    readme::write(folder)?;
     Ok(evaluation)
 }
 
@@ -209,7 +286,7 @@ pub fn collect(
 ) -> Result<Vec<ArmOutcome>, LabError> {
     let mut outcomes = Vec::new();
     for arm in &experiment.arms {
-        let prepared = PreparedArm::new(arm, data_root)?;
+        let prepared = PreparedArm::for_results(arm, &experiment.seeds, data_root, store)?;
         let cell = |&seed: &u64| {
             let key = prepared.train_key(seed);
             let outcome = stored_cell(&prepared, &store.cell(&key), &key);

@@ -3,7 +3,9 @@
 //! ```text
 //! runs/
 //!   cells/<train key>/            one cell: an arm with a seed
+//!     README.md                   the cell in words, written anew with every change
 //!     manifest.json               what it is: settings, data, seed, program, device; and whether it is done
+//!     data.json                   what evaluations need of the data set: everything but the images
 //!     lock                        held by the process that trains the cell
 //!     log.jsonl                   metrics of training, one a line
 //!     checkpoints/                only while it is being trained
@@ -11,10 +13,11 @@
 //!     predictions-test.safetensors        every expert's logits on the whole test set
 //!     predictions-validation.safetensors  the same on held-out training images, if there are some
 //!     evaluations/<key>.json      figures, by what decided them (calibrators, aggregator, distributions)
+//!     evaluations/<key>.safetensors       predicted class, confidence and entropy of every test image
 //!   <experiment>/                 tables of an experiment, and which cells they were made from
 //! ```
 
-use std::fs::{File, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use balpoe_core::components::{LogitMatrix, Predictions, SampleId, SampleSplit};
@@ -23,13 +26,21 @@ use balpoe_core::experiment::Key;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use crate::data_record::DataRecord;
 use crate::error::LabError;
 use crate::files;
+use crate::image_outcomes::ImageOutcomes;
 use crate::summary::Metrics;
 use crate::tensors::{self, NamedTensor, Tensors};
 
 /// Version of manifests and evaluations. A newer one is refused.
 pub(crate) const FORMAT: u32 = 1;
+
+pub(crate) const MANIFEST: &str = "manifest.json";
+pub(crate) const DATA: &str = "data.json";
+pub(crate) const LOG: &str = "log.jsonl";
+pub(crate) const WEIGHTS: &str = "weights.safetensors";
+pub(crate) const EVALUATIONS: &str = "evaluations";
 
 /// The folder in which runs are kept.
 #[derive(Clone, Debug)]
@@ -78,6 +89,18 @@ pub(crate) struct StoredEvaluation {
     pub(crate) metrics: Metrics,
 }
 
+impl CellManifest {
+    /// The arm, with the experiment in front where they are called differently.
+    pub fn title(&self) -> String {
+        if self.arm == self.experiment { self.arm.clone() } else { format!("{}/{}", self.experiment, self.arm) }
+    }
+
+    /// The first 12 digits of the train key, which name the cell's folder.
+    pub fn short_key(&self) -> &str {
+        self.train_key.get(..12).unwrap_or(&self.train_key)
+    }
+}
+
 /// A cell that no other process can take.
 #[derive(Debug)]
 pub(crate) struct Claim {
@@ -114,7 +137,34 @@ impl Store {
 
     /// The folder of a cell, made or not.
     pub fn cell(&self, key: &Key) -> CellFolder {
-        CellFolder { path: self.root.join("cells").join(key.short()) }
+        self.folder(key.as_str())
+    }
+
+    /// The folder of the cell with this train key.
+    pub(crate) fn folder(&self, train_key: &str) -> CellFolder {
+        CellFolder { path: self.root.join("cells").join(train_key.get(..12).unwrap_or(train_key)) }
+    }
+
+    /// Every cell that was ever begun, by the names of the folders.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
+    pub fn cells(&self) -> Result<Vec<CellFolder>, LabError> {
+        let folder = self.root.join("cells");
+        if !folder.is_dir() {
+            return Ok(Vec::new());
+        }
+        let mut cells = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(LabError::files("read", &folder))? {
+            let path = entry.map_err(LabError::files("read", &folder))?.path();
+            // A dot is in front of what is being imported or removed.
+            let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+            if !hidden && path.join(MANIFEST).is_file() {
+                cells.push(CellFolder { path });
+            }
+        }
+        cells.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(cells)
     }
 
     /// The folder of an experiment's tables.
@@ -125,11 +175,6 @@ impl Store {
 }
 
 impl CellFolder {
-    /// The cell in this folder.
-    pub(crate) fn at(path: &Path) -> Self {
-        Self { path: path.to_path_buf() }
-    }
-
     /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
@@ -140,7 +185,7 @@ impl CellFolder {
     /// # Errors
     /// If it is damaged or of a newer format.
     pub fn manifest(&self) -> Result<Option<CellManifest>, LabError> {
-        let path = self.path.join("manifest.json");
+        let path = self.path.join(MANIFEST);
         let manifest: Option<CellManifest> = read_json(&path)?;
         match manifest {
             Some(manifest) if manifest.format > FORMAT => Err(newer(&path, manifest.format)),
@@ -150,7 +195,20 @@ impl CellFolder {
 
     pub(crate) fn write_manifest(&self, manifest: &CellManifest) -> Result<(), LabError> {
         files::create_folder(&self.path)?;
-        write_json(&self.path.join("manifest.json"), manifest)
+        write_json(&self.path.join(MANIFEST), manifest)
+    }
+
+    /// What the cell says of its data; cells of older versions say nothing.
+    pub(crate) fn data_record(&self) -> Result<Option<DataRecord>, LabError> {
+        let path = self.path.join(DATA);
+        if !path.exists() {
+            return Ok(None);
+        }
+        DataRecord::decode(&path, &files::read(&path)?).map(Some)
+    }
+
+    pub(crate) fn write_data_record(&self, record: &DataRecord) -> Result<(), LabError> {
+        files::write_atomically(&self.path.join(DATA), &record.encode()?)
     }
 
     /// Takes the cell for this process, so that two of them never write the same files. It is free again when the claim is dropped
@@ -166,19 +224,25 @@ impl CellFolder {
         }
     }
 
+    /// Whether some process trains it right now.
+    pub(crate) fn is_claimed(&self) -> bool {
+        let lock = File::open(self.path.join("lock"));
+        lock.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
     /// Whether the cell is trained and predicted.
     pub(crate) fn is_done(&self, key: &Key) -> Result<bool, LabError> {
         let Some(manifest) = self.manifest()? else { return Ok(false) };
         if manifest.train_key != key.as_str() {
             let message =
                 format!("belongs to the cell {}, expected {key}; remove the folder", manifest.train_key);
-            return Err(LabError::damaged(&self.path.join("manifest.json"), message));
+            return Err(LabError::damaged(&self.path.join(MANIFEST), message));
         }
         Ok(manifest.finished.is_some())
     }
 
     pub(crate) fn evaluation(&self, key: &Key) -> Result<Option<StoredEvaluation>, LabError> {
-        let path = self.evaluation_path(key);
+        let path = self.evaluation_path(key, "json");
         let stored: Option<StoredEvaluation> = read_json(&path)?;
         match stored {
             Some(stored) if stored.format > FORMAT => Err(newer(&path, stored.format)),
@@ -187,34 +251,77 @@ impl CellFolder {
         }
     }
 
+    /// All evaluations, by the names of their files.
+    pub(crate) fn evaluations(&self) -> Result<Vec<StoredEvaluation>, LabError> {
+        let mut found = Vec::new();
+        for name in self.evaluation_files()?.iter().filter(|name| name.ends_with(".json")) {
+            found.extend(read_json(&self.path.join(EVALUATIONS).join(name))?);
+        }
+        Ok(found)
+    }
+
+    /// Names of the files of evaluations, sorted.
+    pub(crate) fn evaluation_files(&self) -> Result<Vec<String>, LabError> {
+        let folder = self.path.join(EVALUATIONS);
+        if !folder.is_dir() {
+            return Ok(Vec::new());
+        }
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(LabError::files("read", &folder))? {
+            let entry = entry.map_err(LabError::files("read", &folder))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.ends_with(".json") || name.ends_with(".safetensors") {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Predicted class, confidence and entropy of every test image; evaluations of older versions have none.
+    pub(crate) fn image_outcomes(&self, key: &Key) -> Result<Option<ImageOutcomes>, LabError> {
+        let path = self.evaluation_path(key, "safetensors");
+        if !path.exists() || self.evaluation(key)?.is_none() {
+            return Ok(None);
+        }
+        ImageOutcomes::decode(&path, &files::read(&path)?).map(Some)
+    }
+
     pub(crate) fn write_evaluation(
         &self,
         key: &Key,
         fitted: Vec<String>,
         metrics: Metrics,
+        images: Option<&ImageOutcomes>,
     ) -> Result<(), LabError> {
-        let path = self.evaluation_path(key);
-        files::create_folder(path.parent().unwrap_or(&self.path))?;
+        files::create_folder(&self.path.join(EVALUATIONS))?;
+        // The figures last: where they are, everything is.
+        if let Some(images) = images {
+            files::write_atomically(&self.evaluation_path(key, "safetensors"), &images.encode()?)?;
+        }
         write_json(
-            &path,
+            &self.evaluation_path(key, "json"),
             &StoredEvaluation { format: FORMAT, evaluation_key: key.as_str().to_owned(), fitted, metrics },
         )
     }
 
-    fn evaluation_path(&self, key: &Key) -> PathBuf {
-        self.path.join("evaluations").join(format!("{}.json", key.short()))
+    fn evaluation_path(&self, key: &Key, extension: &str) -> PathBuf {
+        self.path.join(EVALUATIONS).join(format!("{}.{extension}", key.short()))
     }
 
     pub(crate) fn write_weights(&self, weights: &Tensors) -> Result<(), LabError> {
-        files::write_atomically(&self.path.join("weights.safetensors"), &tensors::encode(weights)?)
+        files::write_atomically(&self.path.join(WEIGHTS), &tensors::encode(weights)?)
     }
 
     /// Predictions on `test` or `validation`.
     ///
     /// # Errors
-    /// If they cannot be read, or are damaged.
+    /// If they were not imported with the cell, cannot be read, or are damaged.
     pub fn predictions(&self, split: &str) -> Result<Predictions, LabError> {
-        let path = self.path.join(format!("predictions-{split}.safetensors"));
+        let path = self.path.join(predictions_file(split));
+        if !path.exists() {
+            return Err(LabError::NotKept { path });
+        }
         let mut stored = tensors::decode(&path, &files::read(&path)?)?;
         let mut take = |name: &str| {
             stored
@@ -256,10 +363,15 @@ impl CellFolder {
             stored.insert(format!("logits.{e}"), NamedTensor { shape, values: expert.values.clone() });
         }
         files::write_atomically(
-            &self.path.join(format!("predictions-{split}.safetensors")),
+            &self.path.join(predictions_file(split)),
             &tensors::encode(&stored)?,
         )
     }
+}
+
+/// The file of the predictions on `test` or `validation`.
+pub(crate) fn predictions_file(split: &str) -> String {
+    format!("predictions-{split}.safetensors")
 }
 
 fn newer(path: &Path, format: u32) -> LabError {

@@ -1,15 +1,14 @@
 //! An experiment as the store remembers it: settings from manifests, without the file that they came from.
 
 use std::collections::BTreeMap;
-use std::fs;
 
 use balpoe_core::config::{ConfigError, Override, Sources};
 use balpoe_core::experiment::{Experiment, OnFailure};
-use serde_json::{Map, Value as Json};
 
 use crate::error::LabError;
 use crate::run::ArmOutcome;
-use crate::store::{CellFolder, CellManifest, Store};
+use crate::settings_text::experiment_text;
+use crate::store::{CellManifest, Store};
 
 /// Finished cells, and the experiment that their settings describe with some of them changed.
 #[derive(Debug)]
@@ -114,84 +113,16 @@ impl StoredExperiment {
 
 /// The manifests of all finished cells, by experiment, arm and seed.
 fn finished_manifests(store: &Store) -> Result<Vec<CellManifest>, LabError> {
-    let folder = store.root().join("cells");
     let mut manifests = Vec::new();
-    if folder.is_dir() {
-        for entry in fs::read_dir(&folder).map_err(LabError::files("read", &folder))? {
-            let entry = entry.map_err(LabError::files("read", &folder))?;
-            let manifest = CellFolder::at(&entry.path()).manifest()?;
-            manifests.extend(manifest.filter(|manifest| manifest.finished.is_some()));
-        }
+    for cell in store.cells()? {
+        manifests.extend(cell.manifest()?.filter(|manifest| manifest.finished.is_some()));
     }
     manifests.sort_by(|a, b| (&a.experiment, &a.arm, a.seed).cmp(&(&b.experiment, &b.arm, b.seed)));
     Ok(manifests)
 }
 
 /// Whether a run is the beginning of the cell's key, perhaps with folders before it.
-fn names_cell(run: &str, manifest: &CellManifest) -> bool {
+pub(crate) fn names_cell(run: &str, manifest: &CellManifest) -> bool {
     let name = run.trim_end_matches('/').rsplit('/').next().unwrap_or(run);
     name.len() >= 6 && manifest.train_key.starts_with(name)
-}
-
-/// The settings of a manifest as an experiment file with one arm.
-fn experiment_text(manifest: &CellManifest) -> Result<String, LabError> {
-    let wrong = |what: &str| {
-        let message = format!("the manifest of cell {}: {what}", manifest.train_key);
-        LabError::from(ConfigError::new(message))
-    };
-    let sections = manifest.settings.as_object().ok_or_else(|| wrong("settings are no table"))?;
-    let mut file = Map::new();
-    for (section, value) in sections {
-        let value = match value {
-            Json::Array(items) => Json::Array(items.iter().map(flatten).collect()),
-            value => flatten(value),
-        };
-        file.insert(section.clone(), value);
-    }
-    toml::to_string(&without_nulls(Json::Object(file))).map_err(|error| wrong(&error.to_string()))
-}
-
-/// `{ kind, version, settings }` as the table that it was built from; other tables as they are.
-fn flatten(value: &Json) -> Json {
-    let mut flat = match value.get("settings") {
-        Some(Json::Object(settings)) => settings.clone(),
-        _ => match value.get("calibrator") {
-            Some(calibrator) => flatten(calibrator).as_object().cloned().unwrap_or_default(),
-            None => return value.clone(),
-        },
-    };
-    for key in ["kind", "on"] {
-        if let Some(named) = value.get(key) {
-            flat.insert(key.to_owned(), named.clone());
-        }
-    }
-    Json::Object(flat)
-}
-
-/// TOML has no null: what is not set is not there.
-fn without_nulls(value: Json) -> Json {
-    match value {
-        Json::Object(map) => {
-            let kept = map.into_iter().filter(|(_, value)| !value.is_null());
-            Json::Object(kept.map(|(key, value)| (key, without_nulls(value))).collect())
-        }
-        Json::Array(items) => Json::Array(items.into_iter().map(without_nulls).collect()),
-        value => value,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn settings_become_the_tables_that_they_were_read_from() {
-        let calibrator = json!({ "kind": "temperature", "version": 1, "settings": { "toward": "balanced" } });
-        let staged = json!({ "on": "experts", "calibrator": calibrator });
-        assert_eq!(flatten(&staged), json!({ "kind": "temperature", "on": "experts", "toward": "balanced" }));
-        let train = json!({ "epochs": 3, "rest": null });
-        assert_eq!(without_nulls(flatten(&train)), json!({ "epochs": 3 }));
-    }
 }

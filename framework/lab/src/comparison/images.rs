@@ -9,8 +9,6 @@ use balpoe_stats::statistics::{Averaging, Bootstrap, ImageScores, Interval, McNe
 
 use super::Comparison;
 use crate::error::LabError;
-use crate::figures::outcomes;
-use crate::finished::predictions;
 use crate::run::PreparedArm;
 use crate::store::Store;
 use crate::summary::{Experiment, percent};
@@ -30,10 +28,10 @@ pub struct ArmImages {
 /// Resamples of images. Ends of intervals are good to a fiftieth of their width.
 const REPEATS: usize = 2_000;
 
-/// Reads the kept predictions of every finished cell.
+/// Reads what became of every test image in every finished cell.
 ///
 /// # Errors
-/// If data or predictions cannot be read, or a calibrator or aggregator fails.
+/// If data or results cannot be read, or a calibrator or aggregator fails.
 pub fn image_outcomes(
     experiment: &Plan,
     data_root: &Path,
@@ -41,12 +39,15 @@ pub fn image_outcomes(
 ) -> Result<Vec<ArmImages>, LabError> {
     let mut arms = Vec::new();
     for arm in &experiment.arms {
-        let prepared = PreparedArm::new(arm, data_root)?;
+        let prepared = PreparedArm::for_results(arm, &experiment.seeds, data_root, store)?;
         let mut right = BTreeMap::new();
         for &seed in &experiment.seeds {
-            let Some(combined) = predictions(&prepared, seed, store)? else { continue };
-            let outcomes = outcomes(&combined.ensemble, &combined.experts.labels)?;
-            right.insert(seed, outcomes.rows().iter().map(Outcome::correct).collect());
+            let key = prepared.train_key(seed);
+            let folder = store.cell(&key);
+            if folder.is_done(&key)? {
+                let outcomes = prepared.image_outcomes(&folder, &key)?;
+                right.insert(seed, outcomes.rows().iter().map(Outcome::correct).collect());
+            }
         }
         arms.push(ArmImages { arm: arm.name.clone(), right, labels: prepared.data.test.labels.clone() });
     }

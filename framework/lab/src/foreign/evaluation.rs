@@ -113,7 +113,7 @@ fn from_memory(
         _ => Processed::fitted(post_hoc, held_out, &test)?,
     };
     drop(test);
-    let metrics = processed.measure(figures, sets, correct)?;
+    let metrics = processed.measure(&processed.scored()?, figures, sets, correct)?;
     let labels = &processed.experts.labels;
     let experts = processed.experts.experts.iter().map(|expert| outcomes(expert, labels));
     let mut diversity = DiversitySum::default();

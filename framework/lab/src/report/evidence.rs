@@ -1,10 +1,9 @@
 //! What an arm's finished cells have to show, beyond the figures of the tables.
 
-use balpoe_stats::calibration::{Outcomes, Predictions as Scores};
+use balpoe_stats::calibration::Outcomes;
 
 use super::curves::Curves;
 use crate::error::LabError;
-use crate::evaluate::combine;
 use crate::figures::failed;
 use crate::run::{ArmOutcome, PreparedArm};
 use crate::store::Store;
@@ -34,23 +33,17 @@ impl Evidence {
         outcome: &ArmOutcome,
         store: &Store,
     ) -> Result<Option<Self>, LabError> {
-        let (data, split) = (&prepared.data, &prepared.split);
-        let class_counts = split.train.class_counts(data.classes.len());
-        let trained_on = prepared.trained_on();
+        let data = &prepared.data;
         let mut pooled: Option<Outcomes> = None;
         let mut curves = Curves::default();
         let mut seeds = 0;
         for cell in outcome.cells.iter().filter(|cell| cell.result.is_ok()) {
-            let folder = store.cell(&prepared.train_key(cell.seed));
-            let test = folder.predictions("test")?;
-            let kept =
-                if split.validation.is_empty() { None } else { Some(folder.predictions("validation")?) };
-            let combined = combine(prepared.arm, &class_counts, &test, kept.as_ref(), &trained_on)?;
-            let (logits, labels) = (&combined.ensemble, &combined.experts.labels);
-            let scores = Scores::logits(&logits.values, labels, logits.classes).map_err(failed)?;
+            let key = prepared.train_key(cell.seed);
+            let folder = store.cell(&key);
+            let outcomes = prepared.image_outcomes(&folder, &key)?;
             match &mut pooled {
-                Some(pooled) => pooled.extend(&scores).map_err(failed)?,
-                None => pooled = Some(Outcomes::of(&scores).map_err(failed)?),
+                Some(pooled) => pooled.append(outcomes).map_err(failed)?,
+                None => pooled = Some(outcomes),
             }
             curves.add(folder.path())?;
             seeds += 1;

@@ -33,7 +33,7 @@ pub fn write_report(
     let results = summarise(experiment, outcomes)?;
     let (mut evidence, mut cells) = (Vec::new(), Vec::new());
     for (arm, outcome) in experiment.arms.iter().zip(outcomes) {
-        let prepared = PreparedArm::new(arm, data_root)?;
+        let prepared = PreparedArm::for_results(arm, &experiment.seeds, data_root, store)?;
         evidence.extend(Evidence::gather(&prepared, outcome, store)?);
         cells.extend(page::cells(&prepared, outcome, store)?);
     }

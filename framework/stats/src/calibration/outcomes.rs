@@ -73,6 +73,18 @@ impl Outcomes {
         Self { classes, outcomes: Vec::new() }
     }
 
+    /// Outcomes that were kept, such as those of an earlier program. What was not kept of a row may be NaN, and so are the metrics
+    /// that need it.
+    ///
+    /// # Errors
+    /// When a label names no class.
+    pub fn kept(classes: usize, rows: Vec<Outcome>) -> Result<Self, EvaluationError> {
+        match rows.iter().position(|row| row.label as usize >= classes) {
+            Some(row) => Err(EvaluationError::Label { row, label: rows[row].label, classes }),
+            None => Ok(Self { classes, outcomes: rows }),
+        }
+    }
+
     /// Appends outcomes that were made elsewhere, such as by another thread.
     ///
     /// # Errors
