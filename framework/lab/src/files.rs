@@ -24,7 +24,10 @@ pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> Result<(), LabErr
         return Err(LabError::files("write", path)(source));
     }
     fs::rename(&beside, path).map_err(LabError::files("write", path))?;
-    sync_folder(path.parent().unwrap_or(Path::new(".")))
+    sync_folder(match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    })
 }
 
 /// Makes a rename in this folder durable.
