@@ -24,7 +24,10 @@ pub(super) fn run(command: Option<RunsCommand>, store: &StoreRoot) -> Result<Exi
 fn list(store: &StoreRoot) -> Result<ExitCode, Failure> {
     let cells = runs::cells(&Store::at(&store.root))?;
     if cells.is_empty() {
-        terminal::tell(&format!("no cells in `{}`; --out names the folder of a run store\n", store.root.display()));
+        terminal::tell(&format!(
+            "no cells in `{}`; --out names the folder of a run store\n",
+            store.root.display()
+        ));
     } else {
         terminal::print(&table(&cells));
     }
@@ -78,7 +81,12 @@ fn import(archives: &[PathBuf], store: &StoreRoot) -> Result<ExitCode, Failure> 
             Import::Completed(files) => format!("completed by {files} files"),
             Import::Known => "there already".to_owned(),
         };
-        terminal::print(&format!("{} {}/{}: {done}\n", manifest.short_key(), manifest.title(), manifest.seed));
+        terminal::print(&format!(
+            "{} {}/{}: {done}\n",
+            manifest.short_key(),
+            manifest.title(),
+            manifest.seed
+        ));
         if let Some(reason) = cell.unreachable {
             terminal::tell(&format!("{}: no experiment finds it: {reason}\n", manifest.short_key()));
         }

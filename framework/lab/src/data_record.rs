@@ -55,10 +55,7 @@ impl DataRecord {
             .map_err(|error| LabError::damaged(path, format!("is damaged ({error}); remove it")))?;
         let classes = record.classes.len();
         let wrong = if record.format > FORMAT {
-            format!(
-                "has format {}, this program reads up to {FORMAT}; use a newer version",
-                record.format
-            )
+            format!("has format {}, this program reads up to {FORMAT}; use a newer version", record.format)
         } else if record.group_counts.len() != classes {
             format!("expected {classes} class counts, found {}; remove it", record.group_counts.len())
         } else if let Some(label) =

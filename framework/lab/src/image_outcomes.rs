@@ -97,8 +97,8 @@ impl ImageOutcomes {
             .map_err(|error| LabError::damaged(path, format!("not a whole safetensors file: {error}")))?;
         let column = |name: &str| -> Result<Vec<u16>, LabError> {
             let view = file.tensor(name);
-            let view = view
-                .map_err(|_| LabError::damaged(path, format!("expected a tensor `{name}`, found none")))?;
+            let view =
+                view.map_err(|_| LabError::damaged(path, format!("expected a tensor `{name}`, found none")))?;
             if view.dtype() != Dtype::U16 {
                 let message = format!("tensor `{name}` is {:?}, expected U16", view.dtype());
                 return Err(LabError::damaged(path, message));

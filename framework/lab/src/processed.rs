@@ -145,7 +145,10 @@ impl<'a> Processed<'a> {
     pub(crate) fn scored(&self) -> Result<Scored, LabError> {
         let labels = &self.experts.labels;
         let experts = self.experts.experts.iter().map(|expert| outcomes(expert, labels));
-        Ok(Scored { ensemble: outcomes(&self.ensemble, labels)?, experts: experts.collect::<Result<_, _>>()? })
+        Ok(Scored {
+            ensemble: outcomes(&self.ensemble, labels)?,
+            experts: experts.collect::<Result<_, _>>()?,
+        })
     }
 
     /// All figures of the ensemble, with and without correction for the known prior, and of each expert; a distribution is its

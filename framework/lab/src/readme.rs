@@ -4,13 +4,16 @@ use std::fmt::Write as _;
 
 use crate::error::LabError;
 use crate::files::{self, folder_size};
-use crate::store::{CellFolder, CellManifest, DATA, EVALUATIONS, LOG, MANIFEST, StoredEvaluation, WEIGHTS};
 use crate::settings_text::experiment_text;
+use crate::store::{CellFolder, CellManifest, DATA, EVALUATIONS, LOG, MANIFEST, StoredEvaluation, WEIGHTS};
 use crate::summary::{Key, Metric, Metrics, Subject};
 
 /// What each file is, in the order of the list.
 const FILES: [(&str, &str); 10] = [
-    (MANIFEST, "what the cell is: all settings with their defaults, data, seed, program, device; and whether it is done"),
+    (
+        MANIFEST,
+        "what the cell is: all settings with their defaults, data, seed, program, device; and whether it is done",
+    ),
     (DATA, "what evaluations need of the data set: everything but the images"),
     (LOG, "metrics of training, one a line"),
     ("log.csv", "the same as comma-separated values"),
@@ -18,8 +21,14 @@ const FILES: [(&str, &str); 10] = [
     ("checkpoints", "the state of training; the same command goes on from it"),
     (WEIGHTS, "the network after the last epoch"),
     ("predictions-test.safetensors", "every expert's logits on the whole test set"),
-    ("predictions-validation.safetensors", "every expert's logits on the training images that were kept apart"),
-    (EVALUATIONS, "figures (.json), and what was predicted of every test image (.safetensors), by evaluation key"),
+    (
+        "predictions-validation.safetensors",
+        "every expert's logits on the training images that were kept apart",
+    ),
+    (
+        EVALUATIONS,
+        "figures (.json), and what was predicted of every test image (.safetensors), by evaluation key",
+    ),
 ];
 
 /// The metrics that are shown of each evaluation.
@@ -47,7 +56,8 @@ pub(crate) fn text(cell: &CellFolder, has: &dyn Fn(&str) -> bool) -> Result<Opti
         // Checkpoints come and go while this text stays.
         let shown = if name == "checkpoints" { manifest.finished.is_none() } else { has(name) };
         if shown {
-            let size = if path.is_file() { format!(" ({})", size(folder_size(&path))) } else { String::new() };
+            let size =
+                if path.is_file() { format!(" ({})", size(folder_size(&path))) } else { String::new() };
             let _ = writeln!(text, "- `{name}`{size}: {meaning}");
         }
     }
@@ -130,7 +140,10 @@ mod tests {
 
     #[test]
     fn sizes_and_times_are_short() {
-        assert_eq!([999, 41_500, 2_500_000, 3_000_000_000].map(size), ["999 B", "41.5 kB", "2.5 MB", "3.0 GB"]);
+        assert_eq!(
+            [999, 41_500, 2_500_000, 3_000_000_000].map(size),
+            ["999 B", "41.5 kB", "2.5 MB", "3.0 GB"]
+        );
         assert_eq!([59.6, 3660.0, 9000.0].map(minutes), ["60 s", "61 min", "2.5 h"]);
     }
 }

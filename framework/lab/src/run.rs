@@ -258,7 +258,11 @@ fn run_cell(
 }
 
 /// Evaluates the kept predictions of a finished cell, and keeps the figures.
-pub(crate) fn evaluate_cell(prepared: &PreparedArm<'_>, folder: &CellFolder, key: &Key) -> Result<Evaluation, LabError> {
+pub(crate) fn evaluate_cell(
+    prepared: &PreparedArm<'_>,
+    folder: &CellFolder,
+    key: &Key,
+) -> Result<Evaluation, LabError> {
     let test = folder.predictions("test")?;
     let kept =
         if prepared.split.validation.is_empty() { None } else { Some(folder.predictions("validation")?) };

@@ -13,8 +13,7 @@ pub(crate) fn experiment_text(manifest: &CellManifest) -> Result<String, LabErro
 
 /// The same as a JSON object; what is not set is not there.
 pub(crate) fn experiment_tables(manifest: &CellManifest) -> Result<Json, LabError> {
-    let sections =
-        manifest.settings.as_object().ok_or_else(|| wrong(manifest, "settings are no table"))?;
+    let sections = manifest.settings.as_object().ok_or_else(|| wrong(manifest, "settings are no table"))?;
     let mut file = Map::new();
     for (section, value) in sections {
         let value = match value {

@@ -92,7 +92,11 @@ pub(crate) struct StoredEvaluation {
 impl CellManifest {
     /// The arm, with the experiment in front where they are called differently.
     pub fn title(&self) -> String {
-        if self.arm == self.experiment { self.arm.clone() } else { format!("{}/{}", self.experiment, self.arm) }
+        if self.arm == self.experiment {
+            self.arm.clone()
+        } else {
+            format!("{}/{}", self.experiment, self.arm)
+        }
     }
 
     /// The first 12 digits of the train key, which name the cell's folder.
@@ -362,10 +366,7 @@ impl CellFolder {
             let shape = vec![expert.samples(), expert.classes];
             stored.insert(format!("logits.{e}"), NamedTensor { shape, values: expert.values.clone() });
         }
-        files::write_atomically(
-            &self.path.join(predictions_file(split)),
-            &tensors::encode(&stored)?,
-        )
+        files::write_atomically(&self.path.join(predictions_file(split)), &tensors::encode(&stored)?)
     }
 }
 

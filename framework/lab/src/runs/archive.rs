@@ -72,12 +72,15 @@ pub(super) fn unpack(path: &Path) -> Result<(String, CellFiles), LabError> {
     let damaged = |message: String| LabError::damaged(path, message);
     let remedy = "it is damaged; copy or export it again";
     let strange = |error: &dyn std::fmt::Display| {
-        damaged(format!("expected an archive of `balpoe runs export`, found something else or half of one ({error})"))
+        damaged(format!(
+            "expected an archive of `balpoe runs export`, found something else or half of one ({error})"
+        ))
     };
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|error| strange(&error))?;
     let mut index = Vec::new();
     let mut file = archive.by_name(INDEX).map_err(|error| strange(&error))?;
-    file.read_to_end(&mut index).map_err(|error| damaged(format!("cannot read {INDEX} ({error}); {remedy}")))?;
+    file.read_to_end(&mut index)
+        .map_err(|error| damaged(format!("cannot read {INDEX} ({error}); {remedy}")))?;
     drop(file);
     let index: Index = serde_json::from_slice(&index).map_err(|error| strange(&error))?;
     if index.balpoe_cell > FORMAT {

@@ -12,8 +12,8 @@ use crate::error::LabError;
 use crate::files;
 use crate::readme;
 use crate::run::{PreparedArm, evaluate_cell};
-use crate::store::{CellManifest, DATA, EVALUATIONS, LOG, MANIFEST, WEIGHTS, predictions_file};
 use crate::settings_text::experiment_text;
+use crate::store::{CellManifest, DATA, EVALUATIONS, LOG, MANIFEST, WEIGHTS, predictions_file};
 
 /// What goes into archives beyond what tables, comparisons and reports need.
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,7 +49,9 @@ pub fn export(
     let single = to.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("zip"));
     if single && cells.len() > 1 {
         let message = format!("expected one cell for the archive `{}`, found {}", to.display(), cells.len());
-        return Err(ConfigError::new(message).help("let --to name a folder: each cell gets its own archive").into());
+        return Err(ConfigError::new(message)
+            .help("let --to name a folder: each cell gets its own archive")
+            .into());
     }
     if let Some(cell) = cells.iter().find(|cell| cell.state != CellState::Done) {
         let CellManifest { arm, seed, .. } = &cell.manifest;

@@ -13,10 +13,11 @@ use crate::files;
 use crate::image_outcomes::ImageOutcomes;
 use crate::readme;
 use crate::run::PreparedArm;
-use crate::store::{
-    CellManifest, DATA, EVALUATIONS, FORMAT, LOG, MANIFEST, Store, StoredEvaluation, WEIGHTS, predictions_file,
-};
 use crate::settings_text::experiment_text;
+use crate::store::{
+    CellManifest, DATA, EVALUATIONS, FORMAT, LOG, MANIFEST, Store, StoredEvaluation, WEIGHTS,
+    predictions_file,
+};
 use crate::tensors;
 
 /// What became of an archive.
@@ -107,7 +108,8 @@ fn check(path: PathBuf, train_key: &str, files: CellFiles) -> Result<Checked, La
         return Err(wrong(MANIFEST, message));
     }
     if !is_key(&manifest.train_key, 64) || manifest.train_key != train_key {
-        let message = format!("belongs to the cell {}, the archive's index says {train_key}", manifest.train_key);
+        let message =
+            format!("belongs to the cell {}, the archive's index says {train_key}", manifest.train_key);
         return Err(wrong(MANIFEST, message));
     }
     if manifest.finished.is_none() {
@@ -120,7 +122,9 @@ fn check(path: PathBuf, train_key: &str, files: CellFiles) -> Result<Checked, La
     }
     for (name, content) in &files {
         let evaluation = name.strip_prefix(&format!("{EVALUATIONS}/"));
-        if let Some(key) = evaluation.and_then(|file| file.strip_suffix(".json")).filter(|key| is_key(key, 12)) {
+        if let Some(key) =
+            evaluation.and_then(|file| file.strip_suffix(".json")).filter(|key| is_key(key, 12))
+        {
             let stored: StoredEvaluation =
                 serde_json::from_slice(content).map_err(|error| damaged(name, error))?;
             if stored.format > FORMAT || stored.evaluation_key.get(..12) != Some(key) {
@@ -130,14 +134,19 @@ fn check(path: PathBuf, train_key: &str, files: CellFiles) -> Result<Checked, La
                 );
                 return Err(wrong(name, message));
             }
-        } else if evaluation.and_then(|file| file.strip_suffix(".safetensors")).is_some_and(|key| is_key(key, 12)) {
+        } else if evaluation
+            .and_then(|file| file.strip_suffix(".safetensors"))
+            .is_some_and(|key| is_key(key, 12))
+        {
             let outcomes = ImageOutcomes::decode(&within(name), content)?;
             if outcomes.len() != record.test_images() {
                 let message =
                     format!("expected outcomes of {} images, found {}", record.test_images(), outcomes.len());
                 return Err(wrong(name, message));
             }
-        } else if *name == WEIGHTS || ["test", "validation"].iter().any(|split| *name == predictions_file(split)) {
+        } else if *name == WEIGHTS
+            || ["test", "validation"].iter().any(|split| *name == predictions_file(split))
+        {
             tensors::decode(&within(name), content)?;
         } else if ![MANIFEST, DATA, LOG, "README.md"].contains(&name.as_str()) {
             return Err(wrong(name, "expected the files of a cell, found this one".to_owned()));
@@ -156,7 +165,8 @@ fn contradictions(store: &Store, archive: &Checked) -> Result<(), LabError> {
     let folder = store.folder(&archive.manifest.train_key);
     let Some(there) = folder.manifest()? else { return Ok(()) };
     let (arm, seed) = (&archive.manifest.arm, archive.manifest.seed);
-    let remedy = format!("keep one of them: `balpoe runs remove {}` removes the one in the store", there.short_key());
+    let remedy =
+        format!("keep one of them: `balpoe runs remove {}` removes the one in the store", there.short_key());
     if there.train_key == archive.manifest.train_key && there.finished.is_none() {
         let message = format!("the cell {arm}/{seed} is begun in `{}`; {remedy}", folder.path().display());
         return Err(LabError::damaged(&archive.path, message));
