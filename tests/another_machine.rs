@@ -14,7 +14,7 @@ use balpoe::data::{Procedural, Profile, TestDistribution};
 use balpoe::lab::comparison::image_outcomes;
 use balpoe::lab::runs::{self, Export, Import};
 use balpoe::lab::table::{Format, render};
-use balpoe::lab::{LabError, RunOptions, Store, collect, run, summarise, write_report};
+use balpoe::lab::{LabError, LogOptions, RunOptions, Store, collect, run, summarise, write_report};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -80,6 +80,7 @@ fn tables(experiment: &Experiment, data: &Path, store: &Store) -> Result<(String
         workers: 0,
         checkpoint_every: Duration::from_hours(1),
         interrupted: &interrupted,
+        logs: &LogOptions::default(),
     };
     let told = Mutex::new(Vec::new());
     let outcomes = run(experiment, data, store, options, &|event| {

@@ -154,9 +154,26 @@ pub(crate) struct RunArguments {
     /// Seconds between checkpoints
     #[arg(long, default_value_t = 60.0, value_name = "SECONDS")]
     pub(crate) checkpoint_every: f64,
+    /// Write further logs of training, beside each cell's log.jsonl
+    #[arg(long, value_name = "LOG,…", value_delimiter = ',', env = "BALPOE_LOG")]
+    pub(crate) log: Vec<LogForm>,
+    /// Address of the MLflow server
+    #[arg(long, value_name = "URL", env = "MLFLOW_TRACKING_URI", default_value = "http://localhost:5000")]
+    pub(crate) mlflow: String,
     /// How the tables are printed
     #[arg(long, default_value = "text")]
     pub(crate) format: Format,
+}
+
+/// A form of the log of training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogForm {
+    /// log.csv in the cell's folder
+    Csv,
+    /// Event files in the folder of the experiment
+    Tensorboard,
+    /// A run for each cell on an MLflow server
+    Mlflow,
 }
 
 #[derive(Debug, Args)]

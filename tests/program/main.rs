@@ -8,6 +8,7 @@ mod epoch;
 mod evaluate;
 mod experiments;
 mod help;
+mod logs;
 mod new_plugin;
 mod resume;
 mod runs;

@@ -13,6 +13,18 @@ pub(crate) const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
 /// No run of these tests takes a tenth of it, and none may hang for ever.
 const LIMIT: Duration = Duration::from_mins(4);
 
+/// Variables of the environment that would change what the program does.
+const SURROUNDINGS: [&str; 8] = [
+    "BALPOE_DATA",
+    "BALPOE_LOG",
+    "MLFLOW_TRACKING_URI",
+    "MLFLOW_TRACKING_TOKEN",
+    "HTTP_PROXY",
+    "http_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+];
+
 /// A folder of a test's own with the miniature experiment `tiny.toml` in it.
 pub(crate) struct Sandbox {
     folder: TempDir,
@@ -55,7 +67,9 @@ impl Sandbox {
 
     /// Starts the program and does not wait.
     pub(crate) fn start(&self, arguments: &str) -> Child {
-        Command::new(env!("CARGO_BIN_EXE_balpoe"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_balpoe"));
+        SURROUNDINGS.into_iter().for_each(|variable| _ = command.env_remove(variable));
+        command
             .args(arguments.split(' '))
             .current_dir(self.folder.path())
             .stdout(Stdio::null())
@@ -100,10 +114,11 @@ pub(crate) fn newest_checkpoint(cell: &Path) -> Option<u32> {
 
 /// Runs the program in a folder, with the surroundings of the machine kept out.
 pub(crate) fn run_in(folder: &Path, arguments: &str) -> Outcome {
-    let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_balpoe"))
+    let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_balpoe"));
+    SURROUNDINGS.into_iter().for_each(|variable| _ = command.env_remove(variable));
+    let output = command
         .args(arguments.split(' '))
         .current_dir(folder)
-        .env_remove("BALPOE_DATA")
         .env("NO_COLOR", "1")
         .env("COLUMNS", "100")
         .timeout(LIMIT)

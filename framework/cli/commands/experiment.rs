@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use balpoe_core::config::Sources;
 use balpoe_core::experiment::Experiment;
-use balpoe_lab::{FailureClass, RunOptions, Store, run as run_cells, summarise, table, write_tables};
+use balpoe_lab::{
+    FailureClass, LogOptions, MlflowServer, RunOptions, Store, run as run_cells, summarise, table, write_tables,
+};
 
-use crate::arguments::RunArguments;
+use crate::arguments::{LogForm, RunArguments};
 use crate::diagnostics::Failure;
 use crate::progress::Progress;
 use crate::terminal;
@@ -34,11 +36,20 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
         terminal::tell("Ctrl-C cannot be caught here; a stop loses what came after the last checkpoint\n");
     }
     let threads = arguments.threads.unwrap_or_else(available_threads).max(1);
+    let logs = LogOptions {
+        csv: arguments.log.contains(&LogForm::Csv),
+        tensorboard: arguments.log.contains(&LogForm::Tensorboard),
+        mlflow: arguments.log.contains(&LogForm::Mlflow).then(|| MlflowServer {
+            url: arguments.mlflow.clone(),
+            token: std::env::var("MLFLOW_TRACKING_TOKEN").ok(),
+        }),
+    };
     let options = RunOptions {
         threads,
         workers: arguments.workers,
         checkpoint_every: Duration::from_secs_f64(arguments.checkpoint_every.clamp(0.0, 1e9)),
         interrupted: &INTERRUPTED,
+        logs: &logs,
     };
     let progress = Progress::new();
     let outcomes =

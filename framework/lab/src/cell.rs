@@ -1,6 +1,8 @@
 //! One cell from its settings to its predictions: trained, saved, continued.
 
+use std::borrow::Cow;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -12,15 +14,16 @@ use balpoe_core::experiment::{Arm, Key};
 use balpoe_core::random::{Purpose, Stream};
 use balpoe_data::{Normalisation, Pipeline};
 
-use crate::checkpoint::Checkpoints;
+use crate::checkpoint::{Checkpoints, Progress};
 use crate::data_record::DataRecord;
 use crate::error::LabError;
 use crate::event::{CellName, Event, Observer, Step};
-use crate::log::{Measurement, MetricLog};
+use crate::log::{LogOptions, Logs, Measurement};
 use crate::network::Network;
 use crate::readme;
 use crate::split::TrainingSplit;
 use crate::store::{CellFolder, CellManifest};
+use crate::summary::Metrics;
 use crate::trainer::Trainer;
 
 /// Images that are predicted at once.
@@ -37,6 +40,8 @@ pub struct RunOptions<'a> {
     pub checkpoint_every: Duration,
     /// Set when the user asks to stop.
     pub interrupted: &'a AtomicBool,
+    /// Logs beside `log.jsonl`.
+    pub logs: &'a LogOptions,
 }
 
 /// A cell and everything that it is made from.
@@ -48,6 +53,21 @@ pub(crate) struct Cell<'a> {
     pub(crate) network: &'a Network,
     pub(crate) key: &'a Key,
     pub(crate) folder: &'a CellFolder,
+    /// Where TensorBoard's event file goes.
+    pub(crate) events: &'a Path,
+}
+
+/// What is left to do for a trained cell, once its figures are there.
+pub(crate) struct Trained {
+    logs: Logs,
+    progress: Progress,
+}
+
+impl Trained {
+    /// Adds the figures to the logs that show them.
+    pub(crate) fn figures(self, metrics: &Metrics, observer: &Observer<'_>) -> Result<(), LabError> {
+        self.logs.finish(metrics, &self.progress, observer)
+    }
 }
 
 impl Cell<'_> {
@@ -57,7 +77,7 @@ impl Cell<'_> {
         manifest: &CellManifest,
         options: RunOptions<'_>,
         observer: &Observer<'_>,
-    ) -> Result<(), LabError> {
+    ) -> Result<Trained, LabError> {
         self.folder.write_manifest(manifest)?;
         self.folder.write_data_record(&DataRecord::of(self.data))?;
         readme::write(self.folder)?;
@@ -76,7 +96,20 @@ impl Cell<'_> {
                 self.name.arm, self.arm.head.name, self.arm.objective.name
             )));
         }
-        self.epochs(&mut trainer, &checkpoints, options, observer)?;
+        let mut logs = Logs::open(
+            self.folder,
+            manifest,
+            self.events,
+            &trainer.progress,
+            options.logs,
+            observer,
+        )?;
+        if let Err(error) = self.epochs(&mut trainer, &checkpoints, &mut logs, options, observer) {
+            if !matches!(error, LabError::Interrupted) {
+                logs.failed(observer);
+            }
+            return Err(error);
+        }
 
         observer(&Event::Predicting(self.name));
         self.folder.write_weights(&trainer.weights())?;
@@ -94,13 +127,15 @@ impl Cell<'_> {
         done.finished = Some(jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
         done.seconds = trainer.progress.seconds;
         self.folder.write_manifest(&done)?;
-        checkpoints.clear()
+        checkpoints.clear()?;
+        Ok(Trained { logs, progress: trainer.progress })
     }
 
     fn epochs(
         &self,
         trainer: &mut Trainer<'_>,
         checkpoints: &Checkpoints,
+        logs: &mut Logs,
         options: RunOptions<'_>,
         observer: &Observer<'_>,
     ) -> Result<(), LabError> {
@@ -108,7 +143,6 @@ impl Cell<'_> {
         let train = &self.split.train;
         let class_counts = train.class_counts(self.data.classes.len());
         let epochs = arm.train.epochs;
-        let mut log = MetricLog::open(self.folder.path(), trainer.progress.log_bytes)?;
         let pipeline = Arc::new(self.pipeline(train, true, arm.train.batch_size, options));
         let mut clock = Clock::new(trainer.progress.seconds);
         let mut sitting_images = 0;
@@ -152,7 +186,7 @@ impl Cell<'_> {
                 let stop = options.interrupted.load(Ordering::Relaxed);
                 if stop || clock.since_save() >= options.checkpoint_every {
                     trainer.progress.seconds = clock.total();
-                    trainer.progress.log_bytes = log.sync()?;
+                    trainer.progress.log_bytes = logs.sync()?;
                     checkpoints.save(trainer.progress, &trainer.state())?;
                     clock.saved();
                 }
@@ -171,15 +205,16 @@ impl Cell<'_> {
             let measured = |metric, value| Measurement {
                 epoch: epoch + 1,
                 step: progress.step,
-                split: "train",
-                metric,
+                split: "train".into(),
+                metric: Cow::Borrowed(metric),
                 value,
             };
-            log.append(&[
+            let measurements = [
                 measured("loss", loss),
                 measured("accuracy", accuracy),
                 measured("learning_rate", learning_rate),
-            ])?;
+            ];
+            logs.append(&measurements, observer)?;
             (progress.batch, progress.loss_sum, progress.correct_sum, progress.images) = (0, 0.0, 0.0, 0);
             let images_per_second = epoch_images as f64 / epoch_start.elapsed().as_secs_f64();
             let images_left = (epochs - progress.epoch) * train.len();
@@ -197,7 +232,7 @@ impl Cell<'_> {
             });
         }
         trainer.progress.seconds = clock.total();
-        log.sync().map(drop)
+        logs.sync().map(drop)
     }
 
     fn pipeline(&self, split: &Split, augment: bool, batch: usize, options: RunOptions<'_>) -> Pipeline {

@@ -44,6 +44,7 @@ mod trainer;
 pub use bench::{BenchOptions, BenchResult, OperationSpeed, Operations, Work, bench, bench_operations};
 pub use cell::RunOptions;
 pub use error::{FailureClass, LabError};
+pub use log::{LogOptions, MlflowServer};
 pub use event::{CellName, Event, Observer, Step};
 pub use finished::calibration_tables;
 pub use network::{Heads, Network};

@@ -17,7 +17,7 @@ const FILES: [(&str, &str); 10] = [
     (DATA, "what evaluations need of the data set: everything but the images"),
     (LOG, "metrics of training, one a line"),
     ("log.csv", "the same as comma-separated values"),
-    ("tensorboard", "the same as TensorBoard's event files"),
+    ("mlflow.json", "the run on an MLflow server, and what was sent to it"),
     ("checkpoints", "the state of training; the same command goes on from it"),
     (WEIGHTS, "the network after the last epoch"),
     ("predictions-test.safetensors", "every expert's logits on the whole test set"),

@@ -230,6 +230,7 @@ fn run_cell(
     let arm = prepared.arm;
     let folder = store.cell(key);
     let evaluation_key = arm.evaluation_key(key);
+    let mut trained = None;
     if folder.is_done(key)? {
         if let Some(stored) = folder.evaluation(&evaluation_key)? {
             observer(&Event::Cached(name));
@@ -248,11 +249,16 @@ fn run_cell(
                 network: &prepared.network,
                 key,
                 folder: &folder,
+                events: &store.events(&experiment.name, &name.arm, name.seed),
             };
-            cell.train(&manifest(experiment, prepared, name, key, options), options, observer)?;
+            let manifest = manifest(experiment, prepared, name, key, options);
+            trained = Some(cell.train(&manifest, options, observer)?);
         }
     }
     let evaluation = evaluate_cell(prepared, &folder, &evaluation_key)?;
+    if let Some(trained) = trained {
+        trained.figures(&evaluation.metrics, observer)?;
+    }
     observer(&Event::Evaluated { cell: name, metrics: &evaluation.metrics, took: started.elapsed() });
     Ok((evaluation.metrics, evaluation.fitted))
 }

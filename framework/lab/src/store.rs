@@ -15,6 +15,7 @@
 //!     evaluations/<key>.json      figures, by what decided them (calibrators, aggregator, distributions)
 //!     evaluations/<key>.safetensors       predicted class, confidence and entropy of every test image
 //!   <experiment>/                 tables of an experiment, and which cells they were made from
+//!     tensorboard/<arm>-seed<n>/  event files of cells that were trained with them
 //! ```
 
 use std::fs::{self, File, TryLockError};
@@ -173,8 +174,13 @@ impl Store {
 
     /// The folder of an experiment's tables.
     pub fn experiment(&self, name: &str) -> PathBuf {
-        let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };
-        self.root.join(name.chars().map(plain).collect::<String>())
+        self.root.join(plain(name))
+    }
+
+    /// The folder of a cell's event file for TensorBoard, which shows its path as the name of the run.
+    pub(crate) fn events(&self, experiment: &str, arm: &str, seed: u64) -> PathBuf {
+        let arm = if arm == experiment { String::new() } else { format!("{}-", plain(arm)) };
+        self.experiment(experiment).join("tensorboard").join(format!("{arm}seed{seed}"))
     }
 }
 
@@ -368,6 +374,11 @@ impl CellFolder {
         }
         files::write_atomically(&self.path.join(predictions_file(split)), &tensors::encode(&stored)?)
     }
+}
+
+/// A name as a name of a file.
+pub(crate) fn plain(name: &str) -> String {
+    name.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect()
 }
 
 /// The file of the predictions on `test` or `validation`.

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use balpoe_stats::statistics::{Level, Sample};
-use serde::Deserialize;
 
 use crate::error::LabError;
-use crate::files;
+use crate::log;
 use crate::plot::Point;
 use crate::table::Estimate;
 
@@ -15,25 +14,11 @@ use crate::table::Estimate;
 #[derive(Default)]
 pub(super) struct Curves(BTreeMap<String, BTreeMap<usize, Vec<f64>>>);
 
-/// A line of the log.
-#[derive(Deserialize)]
-struct Measured {
-    epoch: usize,
-    metric: String,
-    value: f64,
-}
-
 impl Curves {
     /// Adds the log of one more seed; a cell from elsewhere may have none.
     pub(super) fn add(&mut self, cell: &Path) -> Result<(), LabError> {
-        let path = cell.join("log.jsonl");
-        if !path.exists() {
-            return Ok(());
-        }
-        for line in files::read(&path)?.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()) {
-            let measured: Measured = serde_json::from_slice(line)
-                .map_err(|error| LabError::damaged(&path, format!("is damaged ({error}); remove it")))?;
-            let by_epoch = self.0.entry(measured.metric).or_default();
+        for measured in log::read(cell)? {
+            let by_epoch = self.0.entry(measured.metric.into_owned()).or_default();
             by_epoch.entry(measured.epoch).or_default().push(measured.value);
         }
         Ok(())

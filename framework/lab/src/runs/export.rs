@@ -13,7 +13,7 @@ use crate::files;
 use crate::readme;
 use crate::run::{PreparedArm, evaluate_cell};
 use crate::settings_text::experiment_text;
-use crate::store::{CellManifest, DATA, EVALUATIONS, LOG, MANIFEST, WEIGHTS, predictions_file};
+use crate::store::{CellManifest, DATA, EVALUATIONS, LOG, MANIFEST, WEIGHTS, plain, predictions_file};
 
 /// What goes into archives beyond what tables, comparisons and reports need.
 #[derive(Clone, Copy, Debug, Default)]
@@ -154,7 +154,5 @@ fn complete(cell: &StoredCell, data_root: &Path) -> Result<(), LabError> {
 
 /// Such as `cifar100-lt-seed1-4b56312e7f88.zip`.
 fn file_name(manifest: &CellManifest) -> String {
-    let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };
-    let title: String = manifest.title().chars().map(plain).collect();
-    format!("{title}-seed{}-{}.zip", manifest.seed, manifest.short_key())
+    format!("{}-seed{}-{}.zip", plain(&manifest.title()), manifest.seed, manifest.short_key())
 }
