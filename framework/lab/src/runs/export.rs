@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use balpoe_core::config::{ConfigError, Sources};
-use balpoe_core::experiment::{Experiment, Key};
+use balpoe_core::experiment::Experiment;
 
 use super::archive::{CellFiles, pack};
 use super::overview::{CellState, StoredCell};
@@ -144,7 +144,7 @@ fn complete(cell: &StoredCell, data_root: &Path) -> Result<(), LabError> {
     let key = prepared.train_key(manifest.seed);
     // Other versions of components lead to other keys; their figures stay as they are.
     if key.as_str() == manifest.train_key {
-        let evaluation: Key = arm.evaluation_key(&key);
+        let evaluation = arm.evaluation_key(&key);
         if folder.image_outcomes(&evaluation)?.is_none() {
             evaluate_cell(&prepared, folder, &evaluation)?;
         }
