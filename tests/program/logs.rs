@@ -35,7 +35,8 @@ fn killed_at_any_moment_the_logs_are_as_if_undisturbed() {
     assert!(csv.starts_with("epoch,step,split,metric,value\n1,5,train,loss,"), "{csv}");
     assert_eq!(csv.lines().count(), 1 + 3 * 3, "{csv}");
     let wanted = events(&sandbox.path("undisturbed"));
-    let told = |name: &[u8]| wanted.iter().filter(|event| event.windows(name.len()).any(|w| w == name)).count();
+    let told =
+        |name: &[u8]| wanted.iter().filter(|event| event.windows(name.len()).any(|w| w == name)).count();
     assert_eq!((told(b"train/loss"), told(b"test-uniform/accuracy"), told(b"test-forward2/ece")), (3, 1, 1));
 
     for step in [3, 5, 6, 11] {
@@ -134,7 +135,9 @@ fn an_interrupted_cell_is_one_run_on_an_mlflow_server() {
             assert!(points.insert(point, &metric["value"]).is_none(), "{metric} is sent twice");
         }
     }
-    for (key, value) in [("seed", "1"), ("optimizer.learning_rate", "0.02"), ("augmentation.0.kind", "pad-crop")] {
+    for (key, value) in
+        [("seed", "1"), ("optimizer.learning_rate", "0.02"), ("augmentation.0.kind", "pad-crop")]
+    {
         assert_eq!(parameters.get(&Some(key)), Some(&Some(value)), "{parameters:?}");
     }
     for step in [5, 10, 15] {

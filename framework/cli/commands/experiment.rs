@@ -7,7 +7,8 @@ use std::time::Duration;
 use balpoe_core::config::Sources;
 use balpoe_core::experiment::Experiment;
 use balpoe_lab::{
-    FailureClass, LogOptions, MlflowServer, RunOptions, Store, run as run_cells, summarise, table, write_tables,
+    FailureClass, LogOptions, MlflowServer, RunOptions, Store, run as run_cells, summarise, table,
+    write_tables,
 };
 
 use crate::arguments::{LogForm, RunArguments};

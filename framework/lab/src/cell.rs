@@ -96,14 +96,8 @@ impl Cell<'_> {
                 self.name.arm, self.arm.head.name, self.arm.objective.name
             )));
         }
-        let mut logs = Logs::open(
-            self.folder,
-            manifest,
-            self.events,
-            &trainer.progress,
-            options.logs,
-            observer,
-        )?;
+        let mut logs =
+            Logs::open(self.folder, manifest, self.events, &trainer.progress, options.logs, observer)?;
         if let Err(error) = self.epochs(&mut trainer, &checkpoints, &mut logs, options, observer) {
             if !matches!(error, LabError::Interrupted) {
                 logs.failed(observer);

@@ -1,6 +1,7 @@
 //! What evaluations need to know of a data set: everything but the images. Each cell keeps it, so that tables are made again where
 //! the data set is not.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,6 +28,9 @@ pub(crate) struct DataRecord {
     group_counts: Vec<usize>,
     train_labels: Vec<u32>,
     test_labels: Vec<u32>,
+    /// Test distributions that the data set has lists for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    distributions: BTreeMap<String, Vec<u32>>,
 }
 
 impl DataRecord {
@@ -43,6 +47,7 @@ impl DataRecord {
             group_counts: data.group_counts.clone(),
             train_labels: data.train.labels.clone(),
             test_labels: data.test.labels.clone(),
+            distributions: data.distributions.clone(),
         }
     }
 
@@ -62,6 +67,12 @@ impl DataRecord {
             record.train_labels.iter().chain(&record.test_labels).find(|&&label| label as usize >= classes)
         {
             format!("expected labels below {classes}, found {label}; remove it")
+        } else if let Some((name, _)) = record
+            .distributions
+            .iter()
+            .find(|(_, rows)| rows.iter().any(|&row| row as usize >= record.test_labels.len()))
+        {
+            format!("expected positions below {} in `{name}`; remove it", record.test_labels.len())
         } else {
             return Ok(record);
         };
@@ -94,6 +105,7 @@ impl DataRecord {
             group_counts: self.group_counts.clone(),
             fingerprint: self.fingerprint.clone(),
             subset: self.subset.clone(),
+            distributions: self.distributions.clone(),
         }
     }
 }
@@ -124,6 +136,7 @@ mod tests {
             group_counts: vec![2, 1],
             fingerprint: "f".to_owned(),
             subset: "s".to_owned(),
+            distributions: BTreeMap::from([("reversed".to_owned(), vec![1, 0])]),
         };
         let path = Path::new("data.json");
         let bytes = DataRecord::of(&data).encode().expect("encoded");
@@ -134,7 +147,7 @@ mod tests {
         let text = String::from_utf8(bytes).expect("text");
         for (part, replacement, complaint) in [
             ("\"format\":1", "\"format\":2", "has format 2, this program reads up to 1"),
-            ("[1,0]", "[1,2]", "expected labels below 2, found 2"),
+            ("\"test_labels\":[1,0]", "\"test_labels\":[1,2]", "expected labels below 2, found 2"),
             ("\"group_counts\":[2,1]", "\"group_counts\":[2]", "expected 2 class counts, found 1"),
             ("]}", "", "is damaged"),
         ] {

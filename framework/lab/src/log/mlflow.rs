@@ -13,8 +13,8 @@ use super::MlflowServer;
 use super::lines::Measurement;
 use crate::error::LabError;
 use crate::files;
-use crate::store::CellManifest;
 use crate::settings_text::experiment_tables;
+use crate::store::CellManifest;
 
 /// Longest wait for an answer. Training waits as well.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -118,7 +118,8 @@ impl MlflowRun {
         while self.memory.parameters < self.parameters.len() {
             let rest = &self.parameters[self.memory.parameters..];
             let some = &rest[..rest.len().min(PARAMETERS)];
-            let params: Vec<Json> = some.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
+            let params: Vec<Json> =
+                some.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
             let sent = params.len();
             self.post("runs/log-batch", &json!({ "run_id": run_id, "params": params }))?;
             self.memory.parameters += sent;
@@ -126,9 +127,7 @@ impl MlflowRun {
         }
         while !self.queue.is_empty() {
             let some = &self.queue[..self.queue.len().min(METRICS)];
-            let metric = |(m, time): &(Measurement, i64)| {
-                json!({ "key": format!("{}/{}", m.split, m.metric), "value": m.value, "timestamp": time, "step": m.step })
-            };
+            let metric = |(m, time): &(Measurement, i64)| json!({ "key": format!("{}/{}", m.split, m.metric), "value": m.value, "timestamp": time, "step": m.step });
             let metrics: Vec<Json> = some.iter().map(metric).collect();
             let (sent, epoch) = (some.len(), some.last().map_or(0, |(m, _)| m.epoch));
             self.post("runs/log-batch", &json!({ "run_id": run_id, "metrics": metrics }))?;
@@ -201,11 +200,17 @@ impl MlflowRun {
         let json: Option<Json> = serde_json::from_str(&body).ok();
         match (status, json) {
             (200, Some(json)) => Ok(json),
-            (200, None) => Err(Refused { status: None, message: "the answer is no JSON; is it an MLflow server?".to_owned() }),
+            (200, None) => Err(Refused {
+                status: None,
+                message: "the answer is no JSON; is it an MLflow server?".to_owned(),
+            }),
             (status, json) => {
                 let message = json.and_then(|json| Some(json.get("message")?.as_str()?.to_owned()));
                 let message = message.map(|message| format!(" ({message})")).unwrap_or_default();
-                Err(Refused { status: Some(status), message: format!("the server answered with status {status}{message}") })
+                Err(Refused {
+                    status: Some(status),
+                    message: format!("the server answered with status {status}{message}"),
+                })
             }
         }
     }
