@@ -147,7 +147,7 @@ impl MlflowRun {
     /// Finds or makes the experiment, and begins a run in it.
     fn begin(&mut self) -> Result<String, String> {
         let name: String = self.experiment.bytes().map(escaped).collect();
-        let found = self.call(self.get(&format!("experiments/get-by-name?experiment_name={name}")));
+        let found = understood(self.get(&format!("experiments/get-by-name?experiment_name={name}")));
         let experiment = match found {
             Ok(found) => text(&found, "/experiment/experiment_id")?,
             Err(Refused { status: Some(404), .. }) => {
@@ -185,34 +185,11 @@ impl MlflowRun {
             Some(token) => request.header("authorization", format!("Bearer {token}")),
             None => request,
         };
-        self.call(request.send(body.to_string())).map_err(|refused| refused.message)
+        understood(request.send(body.to_string())).map_err(|refused| refused.message)
     }
 
     fn address(&self, path: &str) -> String {
         format!("{}/api/2.0/mlflow/{path}", self.server.url.trim_end_matches('/'))
-    }
-
-    fn call(&self, answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Json, Refused> {
-        let unreachable = |error: ureq::Error| Refused { status: None, message: error.to_string() };
-        let mut answer = answer.map_err(unreachable)?;
-        let status = answer.status().as_u16();
-        let body = answer.body_mut().read_to_string().map_err(unreachable)?;
-        let json: Option<Json> = serde_json::from_str(&body).ok();
-        match (status, json) {
-            (200, Some(json)) => Ok(json),
-            (200, None) => Err(Refused {
-                status: None,
-                message: "the answer is no JSON; is it an MLflow server?".to_owned(),
-            }),
-            (status, json) => {
-                let message = json.and_then(|json| Some(json.get("message")?.as_str()?.to_owned()));
-                let message = message.map(|message| format!(" ({message})")).unwrap_or_default();
-                Err(Refused {
-                    status: Some(status),
-                    message: format!("the server answered with status {status}{message}"),
-                })
-            }
-        }
     }
 
     /// Losing this memory costs repeated points, no result: a failure to write it is no failure.
@@ -227,6 +204,30 @@ impl MlflowRun {
 struct Refused {
     status: Option<u16>,
     message: String,
+}
+
+/// The JSON of an answer.
+fn understood(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Json, Refused> {
+    let unreachable = |error: ureq::Error| Refused { status: None, message: error.to_string() };
+    let mut answer = answer.map_err(unreachable)?;
+    let status = answer.status().as_u16();
+    let body = answer.body_mut().read_to_string().map_err(unreachable)?;
+    let json: Option<Json> = serde_json::from_str(&body).ok();
+    match (status, json) {
+        (200, Some(json)) => Ok(json),
+        (200, None) => Err(Refused {
+            status: None,
+            message: "the answer is no JSON; is it an MLflow server?".to_owned(),
+        }),
+        (status, json) => {
+            let message = json.and_then(|json| Some(json.get("message")?.as_str()?.to_owned()));
+            let message = message.map(|message| format!(" ({message})")).unwrap_or_default();
+            Err(Refused {
+                status: Some(status),
+                message: format!("the server answered with status {status}{message}"),
+            })
+        }
+    }
 }
 
 /// A text within an answer.

@@ -11,17 +11,17 @@ mod tensorboard;
 
 use std::path::Path;
 
-pub(crate) use lines::{Measurement, read};
+pub(crate) use self::lines::{Measurement, read};
 
+use self::csv::CsvLog;
+use self::lines::LinesLog;
+use self::mlflow::MlflowRun;
+use self::tensorboard::EventFile;
 use crate::checkpoint::Progress;
 use crate::error::LabError;
 use crate::event::{Event, Observer};
 use crate::store::{CellFolder, CellManifest};
 use crate::summary::{Metrics, Subject};
-use csv::CsvLog;
-use lines::LinesLog;
-use mlflow::MlflowRun;
-use tensorboard::EventFile;
 
 /// Which logs are written beside `log.jsonl`. They are no part of an experiment: who watches it, and where, changes no result.
 #[derive(Clone, Debug, Default)]

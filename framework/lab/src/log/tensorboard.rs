@@ -78,7 +78,7 @@ fn first_event(time: f64) -> Vec<u8> {
 /// An event with one scalar.
 fn scalar_event(time: f64, step: u64, tag: &str, value: f32) -> Vec<u8> {
     let mut scalar = bytes_field(1, tag.as_bytes());
-    scalar.push(2 << 3 | 5);
+    scalar.push((2 << 3) | 5);
     scalar.extend(value.to_le_bytes());
     let summary = bytes_field(1, &scalar);
     let mut event = double_field(1, time);
@@ -92,13 +92,13 @@ fn scalar_event(time: f64, step: u64, tag: &str, value: f32) -> Vec<u8> {
 }
 
 fn double_field(number: u8, value: f64) -> Vec<u8> {
-    let mut field = vec![number << 3 | 1];
+    let mut field = vec![(number << 3) | 1];
     field.extend(value.to_le_bytes());
     field
 }
 
 fn bytes_field(number: u8, bytes: &[u8]) -> Vec<u8> {
-    let mut field = vec![number << 3 | 2];
+    let mut field = vec![(number << 3) | 2];
     field.extend(varint(bytes.len() as u64));
     field.extend(bytes);
     field
@@ -175,7 +175,7 @@ fn masked(crc: u32) -> u32 {
 
 /// CRC-32C (Castagnoli), bit by bit: logs are short.
 fn crc32c(bytes: &[u8]) -> u32 {
-    let step = |crc: u32, _| if crc & 1 == 1 { crc >> 1 ^ 0x82f6_3b78 } else { crc >> 1 };
+    let step = |crc: u32, _| if crc & 1 == 1 { (crc >> 1) ^ 0x82f6_3b78 } else { crc >> 1 };
     !bytes.iter().fold(!0, |crc, &byte| (0..8).fold(crc ^ u32::from(byte), step))
 }
 
