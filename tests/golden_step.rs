@@ -337,6 +337,6 @@ fn data() -> Data {
         group_counts: (0..CLASSES).map(count).collect(),
         fingerprint: String::new(),
         subset: String::new(),
-        distributions: std::collections::BTreeMap::new(),
+        distributions: BTreeMap::new(),
     }
 }

@@ -118,7 +118,7 @@ fn an_interrupted_cell_is_one_run_on_an_mlflow_server() {
     assert!(!finished.stderr.contains("MLflow"), "{}", finished.stderr);
 
     let requests = requests.lock().expect("no panic");
-    let of = |path: &str| requests.iter().filter(move |(p, _)| p == path).map(|(_, body)| body);
+    let of = |path: &'static str| requests.iter().filter(move |(p, _)| p == path).map(|(_, body)| body);
     let [begun] = of("runs/create").collect::<Vec<_>>()[..] else { panic!("one run: {requests:?}") };
     assert_eq!((&begun["experiment_id"], &begun["run_name"]), (&json!("7"), &json!("tiny seed 1")));
     let mut parameters = BTreeMap::new();
