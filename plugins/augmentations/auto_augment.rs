@@ -54,7 +54,7 @@ use Operation::{
 };
 
 /// The pairs: operation, probability, level 0 to 9 (Cubuk et al. 2019, table 7).
-const CIFAR10: [[(Operation, f64, u32); 2]; 25] = [
+pub(super) const CIFAR10: [[(Operation, f64, u32); 2]; 25] = [
     [(Invert, 0.1, 7), (Contrast, 0.2, 6)],
     [(Rotate, 0.7, 2), (TranslateX, 0.3, 9)],
     [(Sharpness, 0.8, 1), (Sharpness, 0.9, 3)],

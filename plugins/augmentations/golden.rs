@@ -3,18 +3,25 @@
 use std::path::Path;
 
 use balpoe_core::components::Image;
+use balpoe_data::imaging::Interpolation;
 use safetensors::SafeTensors;
 
-use super::{horizontal_flip, pad_crop, rotation};
+use super::{auto_augment, horizontal_flip, pad_crop, rand_augment, rotation, trivial_augment};
 
-/// The content of `tests/golden/augment.safetensors`.
+/// The content of a file in `tests/golden`.
 pub(super) struct Golden {
     file: Vec<u8>,
 }
 
 impl Golden {
+    /// `augment.safetensors`: the CIFAR recipe.
     pub(super) fn read() -> Self {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/augment.safetensors");
+        Self::of("augment")
+    }
+
+    fn of(name: &str) -> Self {
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../tests/golden/{name}.safetensors"));
         Self { file: std::fs::read(path).unwrap() }
     }
 
@@ -50,4 +57,60 @@ fn the_standard_chain_agrees_with_torchvision() {
         }
         assert_eq!(rotation::rotate(&image, angles[i]).pixels, expected, "case {i}");
     }
+}
+
+/// Holds every case of a policy, `operation/parameters`, against what Pillow makes of the same image.
+fn hold(policy: &str, apply: impl Fn(Image, &str, &[&str]) -> Option<Image>) {
+    let golden = Golden::of("imaging");
+    let tensors = SafeTensors::deserialize(&golden.file).unwrap();
+    let source = tensors.tensor("source.1").unwrap();
+    let [height, width, _] = source.shape() else { panic!("the source is no image") };
+    let source = Image { height: *height, width: *width, pixels: source.data().to_vec() };
+    let mut held = 0;
+    for name in tensors.names() {
+        let Some(case) = name.strip_prefix(policy).and_then(|rest| rest.strip_prefix('/')) else { continue };
+        let (operation, parameters) = case.split_once('/').unwrap();
+        let parameters: Vec<&str> = parameters.split(',').collect();
+        let found = apply(source.clone(), operation, &parameters)
+            .unwrap_or_else(|| panic!("{policy} has no operation {operation}"));
+        assert!(found.pixels == tensors.tensor(name).unwrap().data(), "{name}");
+        held += 1;
+    }
+    assert!(held >= 30, "only {held} cases of {policy}");
+}
+
+#[test]
+fn the_operations_of_auto_augment_agree_with_the_reference() {
+    hold("auto_augment", |image, name, parameters| {
+        let [level, sign] = parameters else { return None };
+        let (operation, ..) =
+            *auto_augment::CIFAR10.iter().flatten().find(|(operation, ..)| format!("{operation:?}") == name)?;
+        Some(operation.apply(image, level.parse().ok()?, *sign == "-1"))
+    });
+}
+
+#[test]
+fn the_operations_of_rand_augment_agree_with_timm() {
+    hold("rand_augment", |image, name, parameters| {
+        let [level, sign, interpolation] = parameters else { return None };
+        let operation = rand_augment::OPERATIONS.into_iter().find(|o| format!("{o:?}") == name)?;
+        let strength = rand_augment::Strength {
+            level: level.parse::<f64>().ok()? / 10.0,
+            negative: *sign == "-1",
+            interpolation: match *interpolation {
+                "bilinear" => Interpolation::Bilinear,
+                _ => Interpolation::Bicubic,
+            },
+        };
+        Some(operation.apply(image, strength, [124, 116, 104]))
+    });
+}
+
+#[test]
+fn the_operations_of_trivial_augment_agree_with_torchvision() {
+    hold("trivial_augment", |image, name, parameters| {
+        let [level, sign] = parameters else { return None };
+        let operation = trivial_augment::OPERATIONS.into_iter().find(|o| format!("{o:?}") == name)?;
+        Some(operation.apply(image, level.parse().ok()?, *sign == "-1"))
+    });
 }

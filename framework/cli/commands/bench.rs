@@ -8,7 +8,7 @@ use balpoe_core::experiment::Experiment;
 use balpoe_lab::{BenchOptions, BenchResult, Work, bench};
 use serde_json::json;
 
-use super::bench_operations;
+use super::{bench_input, bench_operations};
 use super::experiment::available_threads;
 use crate::arguments::{BenchArguments, BenchCommand};
 use crate::diagnostics::Failure;
@@ -31,6 +31,8 @@ pub(super) fn run(command: &BenchCommand) -> Result<ExitCode, Failure> {
         BenchCommand::Train(arguments) => ("train", Work::Train, arguments),
         BenchCommand::Eval(arguments) => ("eval", Work::Evaluate, arguments),
         BenchCommand::Ops(arguments) => return bench_operations::run(arguments),
+        BenchCommand::Input(arguments) => return bench_input::photographs(arguments),
+        BenchCommand::CifarInput(arguments) => return bench_input::cifar(arguments),
     };
     let mut sources = Sources::default();
     let experiment = experiment(arguments.experts, arguments.batch, &mut sources)?;
@@ -64,10 +66,7 @@ pub(super) fn class_counts() -> Vec<usize> {
 }
 
 fn report(name: &str, result: &BenchResult, arguments: &BenchArguments, threads: usize) -> String {
-    let mut rates: Vec<f64> = result.seconds.iter().map(|s| result.images as f64 / s).collect();
-    rates.sort_by(f64::total_cmp);
-    let median = f64::midpoint(rates[rates.len() / 2], rates[(rates.len() - 1) / 2]);
-    let best = rates[rates.len() - 1];
+    let Rates { median, best } = rates(result);
     let memory = peak_memory_mib();
     let operations: Vec<_> = result
         .operations
@@ -87,7 +86,7 @@ fn report(name: &str, result: &BenchResult, arguments: &BenchArguments, threads:
             "name": name,
             "images_per_s_median": (median * 10.0).round() / 10.0,
             "images_per_s_best": (best * 10.0).round() / 10.0,
-            "repeats": rates.len(),
+            "repeats": result.seconds.len(),
             "peak_rss_mib": memory,
             "experts": arguments.experts,
             "batch": result.images,
@@ -101,7 +100,7 @@ fn report(name: &str, result: &BenchResult, arguments: &BenchArguments, threads:
     }
     let mut text = format!(
         "{name}: {median:.0} images/s (median of {}, best {best:.0}), {} experts, batch {}, {threads} threads, {}\n",
-        rates.len(),
+        result.seconds.len(),
         arguments.experts,
         result.images,
         balpoe_engine::InstructionSet::detect(),
@@ -123,8 +122,23 @@ fn report(name: &str, result: &BenchResult, arguments: &BenchArguments, threads:
     text
 }
 
+/// Images a second.
+pub(super) struct Rates {
+    pub(super) median: f64,
+    pub(super) best: f64,
+}
+
+pub(super) fn rates(result: &BenchResult) -> Rates {
+    let mut rates: Vec<f64> = result.seconds.iter().map(|s| result.images as f64 / s).collect();
+    rates.sort_by(f64::total_cmp);
+    Rates {
+        median: f64::midpoint(rates[rates.len() / 2], rates[(rates.len() - 1) / 2]),
+        best: rates[rates.len() - 1],
+    }
+}
+
 /// The most memory that the process has had, where the system tells.
-fn peak_memory_mib() -> Option<f64> {
+pub(super) fn peak_memory_mib() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     let kib: f64 = line.split_whitespace().nth(1)?.parse().ok()?;

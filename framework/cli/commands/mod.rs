@@ -2,6 +2,7 @@
 
 mod audit;
 mod bench;
+mod bench_input;
 mod bench_operations;
 mod check;
 mod compare;

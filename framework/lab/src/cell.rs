@@ -117,6 +117,10 @@ impl Cell<'_> {
                 self.predict(&mut trainer, &self.split.validation, positions, SampleSplit::Train, options)?;
             self.folder.write_predictions("validation", &kept)?;
         }
+        let splits = [&self.split.train, &self.data.test];
+        for notice in splits.into_iter().flat_map(|split| split.images.notices()) {
+            observer(&Event::Notice(format!("arm {}: {notice}", self.name.arm)));
+        }
         let mut done = manifest.clone();
         done.finished = Some(jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
         done.seconds = trainer.progress.seconds;

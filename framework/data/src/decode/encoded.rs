@@ -106,6 +106,11 @@ impl Encoded {
     /// # Errors
     /// If the file is cut off or damaged.
     pub fn decode_window(self, window: Window) -> Result<Image, DecodeError> {
+        #[cfg(feature = "turbojpeg")]
+        if let (Some(layout), false) = (self.jpeg, self.header.cmyk) {
+            let Self { mut bytes, header, .. } = self;
+            return super::turbo::decode_window(&mut bytes, &header, &layout, window);
+        }
         let image = self.decode_rows(window.top + window.height)?;
         Ok(imaging::cut(&image, window))
     }

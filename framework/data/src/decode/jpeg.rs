@@ -92,20 +92,27 @@ fn start_of_frame(marker: u8, at: usize, segment: &[u8]) -> Result<(Header, Layo
     Ok((header, layout, usize::from(components)))
 }
 
-/// Decodes at least the first `rows` rows. A file that is coded from top to bottom is told to be less high: its decoder stops
-/// there. One more line of blocks than needed is decoded, since colours are smoothed across the border of blocks.
+/// Tells a file that is coded from top to bottom to be less high, so that its decoder stops there; gives the number of rows that
+/// are left. One more line of blocks than needed stays, since colours are smoothed across the border of blocks.
+pub(super) fn stop_below(bytes: &mut [u8], header: &Header, layout: &Layout, rows: usize) -> usize {
+    if let Some(block) = layout.block_rows {
+        let needed = (rows.div_ceil(block) + 1) * block;
+        if needed < header.height {
+            bytes[layout.height_at..layout.height_at + 2].copy_from_slice(&(needed as u16).to_be_bytes());
+            return needed;
+        }
+    }
+    header.height
+}
+
+/// Decodes at least the first `rows` rows.
 pub(super) fn decode(
     bytes: &mut [u8],
     header: &Header,
     layout: &Layout,
     rows: usize,
 ) -> Result<Image, DecodeError> {
-    if let Some(block) = layout.block_rows {
-        let needed = (rows.div_ceil(block) + 1) * block;
-        if needed < header.height {
-            bytes[layout.height_at..layout.height_at + 2].copy_from_slice(&(needed as u16).to_be_bytes());
-        }
-    }
+    stop_below(bytes, header, layout, rows);
     let colours = if header.grey { ColorSpace::Luma } else { ColorSpace::RGB };
     let most = usize::from(u16::MAX);
     let options =

@@ -5,6 +5,8 @@ mod error;
 mod exif;
 mod jpeg;
 mod png;
+#[cfg(feature = "turbojpeg")]
+mod turbo;
 
 pub use encoded::{Encoded, Format, Header};
 pub use error::DecodeError;

@@ -1,11 +1,18 @@
 //! Brightness, contrast, colour and sharpness: an image mixed with a version of it that lacks the property, as Pillow's
 //! `ImageEnhance` does. A factor of 0 gives that version, 1 the image, more exaggerates.
 
+#![expect(clippy::inline_always, reason = "code outside a kernel is compiled without its instruction set")]
+
 use balpoe_core::components::Image;
+use pulp::{Arch, NullaryFnOnce};
 
 use super::tone::map;
 
+/// Pixels that are worked on together, while they are in the nearest cache.
+const BLOCK: usize = 64;
+
 /// `degenerate + factor · (value − degenerate)` in single precision, clamped and truncated.
+#[inline(always)]
 fn blend(degenerate: u8, value: u8, factor: f32) -> u8 {
     let degenerate = i32::from(degenerate);
     let mixed = degenerate as f32 + factor * (i32::from(value) - degenerate) as f32;
@@ -18,7 +25,8 @@ fn blend_with_constant(degenerate: u8, factor: f32) -> [u8; 256] {
 }
 
 /// Luminance as Pillow computes it (ITU-R 601-2 in 16-bit fixed point).
-pub(super) fn luminance([r, g, b]: [u8; 3]) -> u8 {
+#[inline(always)]
+fn luminance([r, g, b]: [u8; 3]) -> u8 {
     ((19595 * u32::from(r) + 38470 * u32::from(g) + 7471 * u32::from(b) + 0x8000) >> 16) as u8
 }
 
@@ -33,18 +41,51 @@ pub fn adjust_contrast(image: Image, factor: f32) -> Image {
     if pixels.is_empty() {
         return image;
     }
-    let sum: u64 = pixels.iter().map(|&pixel| u64::from(luminance(pixel))).sum();
+    let sum = Arch::new().dispatch(SumOfLuminance(pixels));
     let mean = (sum as f64 / pixels.len() as f64 + 0.5) as u8;
     map(image, &blend_with_constant(mean, factor))
 }
 
+/// The sum over all pixels, as a kernel.
+struct SumOfLuminance<'a>(&'a [[u8; 3]]);
+
+impl NullaryFnOnce for SumOfLuminance<'_> {
+    type Output = u64;
+
+    #[inline(always)]
+    fn call(self) -> u64 {
+        let of = |block: &[[u8; 3]]| block.iter().map(|&pixel| u32::from(luminance(pixel))).sum::<u32>();
+        self.0.chunks(BLOCK).map(|block| u64::from(of(block))).sum()
+    }
+}
+
 /// Mixes with the grey image.
 pub fn adjust_colour(mut image: Image, factor: f32) -> Image {
-    for pixel in image.pixels.as_chunks_mut::<3>().0 {
-        let grey = luminance(*pixel);
-        *pixel = pixel.map(|value| blend(grey, value, factor));
-    }
+    Arch::new().dispatch(AdjustColour { pixels: &mut image.pixels, factor });
     image
+}
+
+/// [`adjust_colour`] as a kernel.
+struct AdjustColour<'a> {
+    pixels: &'a mut [u8],
+    factor: f32,
+}
+
+impl NullaryFnOnce for AdjustColour<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let mut grey = [0; 3 * BLOCK];
+        for block in self.pixels.chunks_mut(3 * BLOCK) {
+            for (grey, &pixel) in grey.as_chunks_mut::<3>().0.iter_mut().zip(block.as_chunks::<3>().0) {
+                *grey = [luminance(pixel); 3];
+            }
+            for (value, &grey) in block.iter_mut().zip(&grey) {
+                *value = blend(grey, *value, self.factor);
+            }
+        }
+    }
 }
 
 /// Mixes with a smoothed image: weights (1, 1, 1; 1, 5, 1; 1, 1, 1) / 13, the outermost pixels as they are.
@@ -55,21 +96,38 @@ pub fn adjust_sharpness(image: Image, factor: f32) -> Image {
     }
     let row = width * 3;
     let mut sharpened = image.clone();
-    for y in 1..height - 1 {
-        let source = &image.pixels[(y - 1) * row..(y + 2) * row];
-        let target = &mut sharpened.pixels[y * row..][..row];
-        for at in 3..row - 3 {
-            let line = |start: usize| {
-                u32::from(source[start - 3]) + u32::from(source[start]) + u32::from(source[start + 3])
-            };
-            let value = source[row + at];
-            let sum = line(at) + line(row + at) + line(2 * row + at) + 4 * u32::from(value);
-            // Rounded half up; a thirteenth never ends in exactly a half.
-            let smooth = ((2 * sum + 13) / 26) as u8;
-            target[at] = blend(smooth, value, factor);
-        }
+    let targets = sharpened.pixels.chunks_exact_mut(row).skip(1).take(height - 2);
+    for (target, source) in targets.zip(image.pixels.windows(3 * row).step_by(row)) {
+        Arch::new().dispatch(SharpenRow { above_here_below: source, target, factor });
     }
     sharpened
+}
+
+/// One row of [`adjust_sharpness`], as a kernel.
+struct SharpenRow<'a> {
+    /// Three rows in a row.
+    above_here_below: &'a [u8],
+    target: &'a mut [u8],
+    factor: f32,
+}
+
+impl NullaryFnOnce for SharpenRow<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let row = self.target.len();
+        let inner = row - 6;
+        let tap = |y: usize, x: usize| &self.above_here_below[y * row + 3 * x..][..inner];
+        let taps = [0, 1, 2].map(|y| [0, 1, 2].map(|x| tap(y, x)));
+        for (at, target) in self.target[3..row - 3].iter_mut().enumerate() {
+            let line = |[a, b, c]: [&[u8]; 3]| u32::from(a[at]) + u32::from(b[at]) + u32::from(c[at]);
+            let value = taps[1][1][at];
+            let sum = line(taps[0]) + line(taps[1]) + line(taps[2]) + 4 * u32::from(value);
+            // Rounded half up; a thirteenth never ends in exactly a half.
+            *target = blend(((2 * sum + 13) / 26) as u8, value, self.factor);
+        }
+    }
 }
 
 /// The luminance in all three channels.

@@ -45,9 +45,27 @@ pub(crate) fn cut_pixels(pixels: &[u8], (rows, columns): (usize, usize), window:
         TypedCroppedImage::new(whole, left as u32, top as u32, width as u32, height as u32).expect(expect);
     let mut scaled =
         TypedImage::<U8x3>::from_buffer(size.1 as u32, size.0 as u32, &mut target.pixels).expect(expect);
-    let options =
-        ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).use_alpha(false);
-    RESIZER.with_borrow_mut(|resizer| resizer.resize_typed(&window, &mut scaled, &options)).expect(expect);
+    RESIZER.with_borrow_mut(|resizer| resizer.resize_typed(&window, &mut scaled, &bilinear())).expect(expect);
+    target
+}
+
+fn bilinear() -> ResizeOptions {
+    ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).use_alpha(false)
+}
+
+/// A part of an image that may begin and end between pixels (top, left, height, width), scaled.
+#[cfg(feature = "turbojpeg")]
+pub(crate) fn cut_scaled(image: &Image, [top, left, height, width]: [f64; 4], size: (usize, usize)) -> Image {
+    let mut target = Image::black(size.0, size.1);
+    let (top, left) = (top.min(image.height as f64 - 1.0), left.min(image.width as f64 - 1.0));
+    let (height, width) = (height.min(image.height as f64 - top), width.min(image.width as f64 - left));
+    let expect = "sizes were checked";
+    let whole = TypedImageRef::<U8x3>::from_buffer(image.width as u32, image.height as u32, &image.pixels)
+        .expect(expect);
+    let mut scaled =
+        TypedImage::<U8x3>::from_buffer(size.1 as u32, size.0 as u32, &mut target.pixels).expect(expect);
+    let options = bilinear().crop(left, top, width, height);
+    RESIZER.with_borrow_mut(|resizer| resizer.resize_typed(&whole, &mut scaled, &options)).expect(expect);
     target
 }
 
