@@ -20,8 +20,7 @@ impl Golden {
     }
 
     fn of(name: &str) -> Self {
-        let path =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../tests/golden/{name}.safetensors"));
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../tests/golden/{name}.safetensors"));
         Self { file: std::fs::read(path).unwrap() }
     }
 
@@ -83,8 +82,10 @@ fn hold(policy: &str, apply: impl Fn(Image, &str, &[&str]) -> Option<Image>) {
 fn the_operations_of_auto_augment_agree_with_the_reference() {
     hold("auto_augment", |image, name, parameters| {
         let [level, sign] = parameters else { return None };
-        let (operation, ..) =
-            *auto_augment::CIFAR10.iter().flatten().find(|(operation, ..)| format!("{operation:?}") == name)?;
+        let (operation, ..) = *auto_augment::CIFAR10
+            .iter()
+            .flatten()
+            .find(|(operation, ..)| format!("{operation:?}") == name)?;
         Some(operation.apply(image, level.parse().ok()?, *sign == "-1"))
     });
 }

@@ -19,6 +19,7 @@ fn every_command_explains_itself() {
         "data fetch ",
         "data verify ",
         "data show ",
+        "data pack ",
         "table ",
         "new plugin ",
         "runs ",

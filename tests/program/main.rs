@@ -9,6 +9,7 @@ mod evaluate;
 mod experiments;
 mod help;
 mod logs;
+mod images;
 mod new_plugin;
 mod resume;
 mod runs;

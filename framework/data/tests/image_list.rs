@@ -5,9 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use balpoe_core::components::{
-    Augmentation, Cropping, Data, DataError, FileState, Image, Place, Window,
-};
+use balpoe_core::components::{Augmentation, Cropping, Data, DataError, FileState, Image, Place, Window};
 use balpoe_core::random::Stream;
 use balpoe_data::{ImageList, Normalisation, Pipeline, imaging, import_inaturalist};
 use safetensors::SafeTensors;
@@ -196,7 +194,8 @@ fn windows_and_packs_change_nothing_whatever_the_workers() {
 #[test]
 fn every_trouble_is_reported() {
     let folder = Folder::new();
-    std::fs::copy(folder.root.path().join("images/a/3.png"), folder.root.path().join("images/b/same.png")).unwrap();
+    std::fs::copy(folder.root.path().join("images/a/3.png"), folder.root.path().join("images/b/same.png"))
+        .unwrap();
     let list = std::fs::read_to_string(folder.root.path().join("train.txt")).unwrap();
     // A file twice, a copy under another label, a label that its folder does not have, a training image that is tested on.
     folder.write("train.txt", &(list + "a/1.jpg 0\nb/same.png 1\na/4.jpg 1\n"));
@@ -335,10 +334,15 @@ fn the_real_long_tailed_photographs_load() {
     assert_eq!((data.train.len(), data.test.len(), data.classes.len()), (3140, 1500, 100));
     assert_eq!(data.classes[0], "goldfish, Carassius auratus");
     // 100 · (1/20)^(c/99), rounded down: no many-shot class, 54 medium and 46 few.
-    let of = |range: std::ops::RangeInclusive<usize>| data.group_counts.iter().filter(|n| range.contains(n)).count();
+    let of = |range: std::ops::RangeInclusive<usize>| {
+        data.group_counts.iter().filter(|n| range.contains(n)).count()
+    };
     assert_eq!((of(101..=1000), of(20..=100), of(1..=19)), (0, 54, 46));
-    let sizes: BTreeSet<(usize, usize)> =
-        (0..3140).step_by(157).map(|p| data.train.images.read(p).unwrap()).map(|i| (i.height, i.width)).collect();
+    let sizes: BTreeSet<(usize, usize)> = (0..3140)
+        .step_by(157)
+        .map(|p| data.train.images.read(p).unwrap())
+        .map(|i| (i.height, i.width))
+        .collect();
     assert_eq!(sizes, BTreeSet::from([(64, 64)]));
     assert!(data.train.images.notices().is_empty());
 }

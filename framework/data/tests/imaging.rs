@@ -70,7 +70,8 @@ fn operations_agree_with_pillow() {
     let mut held = 0;
     let mut wrong = Vec::new();
     for name in golden.names() {
-        let Some((number, operation)) = name.strip_prefix("primitive.").and_then(|rest| rest.split_once('/')) else {
+        let Some((number, operation)) = name.strip_prefix("primitive.").and_then(|rest| rest.split_once('/'))
+        else {
             continue;
         };
         let (operation, value) = operation.split_once('/').unwrap();
@@ -120,7 +121,11 @@ fn files_are_read_as_pillow_reads_them() {
         let encoded = Encoded::new(bytes).unwrap();
         let header = encoded.header().clone();
         assert_eq!(header.grey, name.contains("grey") || name.contains("sixteen"), "{name}");
-        assert_eq!((header.cmyk, header.sixteen_bit), (name.contains("cmyk"), name.contains("sixteen")), "{name}");
+        assert_eq!(
+            (header.cmyk, header.sixteen_bit),
+            (name.contains("cmyk"), name.contains("sixteen")),
+            "{name}"
+        );
         assert_eq!(header.orientation, if ["turned.jpg", "upright.jpg"].contains(&name) { 6 } else { 1 });
         let mut found = encoded.decode().unwrap();
         if name == "upright.jpg" {

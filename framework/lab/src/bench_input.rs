@@ -27,11 +27,7 @@ pub struct BenchInputOptions {
 ///
 /// # Errors
 /// If the data cannot be had.
-pub fn bench_input(
-    arm: &Arm,
-    data_root: &Path,
-    options: BenchInputOptions,
-) -> Result<BenchResult, LabError> {
+pub fn bench_input(arm: &Arm, data_root: &Path, options: BenchInputOptions) -> Result<BenchResult, LabError> {
     let data = arm.dataset.component.load(Place { root: data_root })?;
     let pipeline = Arc::new(Pipeline {
         split: data.train.clone(),

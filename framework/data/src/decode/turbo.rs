@@ -21,9 +21,8 @@ pub(super) fn decode_window(
     layout: &Layout,
     window: Window,
 ) -> Result<Image, DecodeError> {
-    let enough = |divisor: &usize| {
-        window.height >= window.size.0 * divisor && window.width >= window.size.1 * divisor
-    };
+    let enough =
+        |divisor: &usize| window.height >= window.size.0 * divisor && window.width >= window.size.1 * divisor;
     let divisor = [8, 4, 2].into_iter().find(enough).unwrap_or(1);
     let rows = jpeg::stop_below(bytes, header, layout, window.top + window.height);
     let factor = ScalingFactor::new(1, divisor);

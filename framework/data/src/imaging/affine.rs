@@ -1,6 +1,9 @@
 //! Affine maps of an image onto itself: shifts, shears, rotations.
 
+#![expect(clippy::inline_always, reason = "code outside a kernel is compiled without its instruction set")]
+
 use balpoe_core::components::Image;
+use pulp::{Arch, NullaryFnOnce};
 
 /// How a pixel between pixels is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,23 +126,43 @@ impl Affine {
         }
     }
 
-    /// One row by a kernel.
+    /// One row by an interpolation.
     fn smooth(
         &self,
         source: &[[u8; 3]],
-        (height, width): (usize, usize),
+        size: (usize, usize),
         y: usize,
         row: &mut [[u8; 3]],
-        kernel: impl Fn(&[[u8; 3]], (usize, usize), Place) -> [u8; 3],
+        interpolate: impl Fn(&[[u8; 3]], (usize, usize), Place) -> [u8; 3],
     ) {
-        let [a, b, c, d, e, f] = self.coefficients;
-        let out_y = y as f64 + 0.5;
-        for (x, pixel) in row.iter_mut().enumerate() {
+        Arch::new().dispatch(SmoothRow { map: self.coefficients, source, size, y, row, interpolate });
+    }
+}
+
+/// One row by an interpolation, as a kernel.
+struct SmoothRow<'a, I> {
+    map: [f64; 6],
+    source: &'a [[u8; 3]],
+    size: (usize, usize),
+    y: usize,
+    row: &'a mut [[u8; 3]],
+    interpolate: I,
+}
+
+impl<I: Fn(&[[u8; 3]], (usize, usize), Place) -> [u8; 3]> NullaryFnOnce for SmoothRow<'_, I> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let [a, b, c, d, e, f] = self.map;
+        let (height, width) = (self.size.0 as f64, self.size.1 as f64);
+        let out_y = self.y as f64 + 0.5;
+        for (x, pixel) in self.row.iter_mut().enumerate() {
             let out_x = x as f64 + 0.5;
             let in_x = a * out_x + b * out_y + c;
             let in_y = d * out_x + e * out_y + f;
-            if in_x >= 0.0 && in_x < width as f64 && in_y >= 0.0 && in_y < height as f64 {
-                *pixel = kernel(source, (height, width), Place::of(in_x - 0.5, in_y - 0.5));
+            if in_x >= 0.0 && in_x < width && in_y >= 0.0 && in_y < height {
+                *pixel = (self.interpolate)(self.source, self.size, Place::of(in_x - 0.5, in_y - 0.5));
             }
         }
     }
@@ -154,6 +177,7 @@ struct Place {
 }
 
 impl Place {
+    #[inline(always)]
     fn of(x: f64, y: f64) -> Self {
         let (left, top) = (x.floor(), y.floor());
         Self { x: left as isize, y: top as isize, dx: x - left, dy: y - top }
@@ -161,45 +185,51 @@ impl Place {
 }
 
 /// A line of an image, which goes on with its first and last pixels.
+#[inline(always)]
 fn line(source: &[[u8; 3]], (height, width): (usize, usize), y: isize) -> &[[u8; 3]] {
     &source[y.clamp(0, height as isize - 1) as usize * width..][..width]
 }
 
-fn pixel(line: &[[u8; 3]], x: isize) -> [f64; 3] {
-    line[x.clamp(0, line.len() as isize - 1) as usize].map(f64::from)
+/// So many pixels of a line from `x` on, which may reach beyond its ends.
+#[inline(always)]
+fn pixels<const N: usize>(line: &[[u8; 3]], x: isize) -> [[f64; 3]; N] {
+    match usize::try_from(x).ok().and_then(|x| line.get(x..)?.first_chunk::<N>()) {
+        Some(inside) => inside.map(|pixel| pixel.map(f64::from)),
+        None => std::array::from_fn(|step| {
+            let at = (x + step as isize).clamp(0, line.len() as isize - 1);
+            line[at as usize].map(f64::from)
+        }),
+    }
 }
 
+#[inline(always)]
 fn bilinear(source: &[[u8; 3]], size: (usize, usize), place: Place) -> [u8; 3] {
-    let mix = |p: [f64; 3], q: [f64; 3], d: f64| -> [f64; 3] {
+    #[inline(always)]
+    fn mix([p, q]: [[f64; 3]; 2], d: f64) -> [f64; 3] {
         std::array::from_fn(|channel| p[channel] + (q[channel] - p[channel]) * d)
-    };
-    let along = |y: isize| {
-        let line = line(source, size, y);
-        mix(pixel(line, place.x), pixel(line, place.x + 1), place.dx)
-    };
-    let upper = along(place.y);
+    }
+    let along = |y: isize| mix(pixels(line(source, size, y), place.x), place.dx);
     // A second line that does not count is not looked at: shears and shifts along rows need only one.
-    let value = if place.dy == 0.0 { upper } else { mix(upper, along(place.y + 1), place.dy) };
+    let value = match along(place.y) {
+        upper if place.dy == 0.0 => upper,
+        upper => mix([upper, along(place.y + 1)], place.dy),
+    };
     value.map(|v| v as u8)
 }
 
+#[inline(always)]
 fn bicubic(source: &[[u8; 3]], size: (usize, usize), place: Place) -> [u8; 3] {
-    let cubic = |v: [[f64; 3]; 4], d: f64| -> [f64; 3] {
+    #[inline(always)]
+    fn cubic([v1, v2, v3, v4]: [[f64; 3]; 4], d: f64) -> [f64; 3] {
         std::array::from_fn(|channel| {
-            let [v1, v2, v3, v4] = [v[0][channel], v[1][channel], v[2][channel], v[3][channel]];
+            let [v1, v2, v3, v4] = [v1[channel], v2[channel], v3[channel], v4[channel]];
             let p2 = -v1 + v3;
             let p3 = 2.0 * (v1 - v2) + v3 - v4;
             let p4 = -v1 + v2 - v3 + v4;
             v2 + d * (p2 + d * (p3 + d * p4))
         })
-    };
-    let along = |y: isize| {
-        let line = line(source, size, y);
-        if place.dx == 0.0 {
-            return pixel(line, place.x);
-        }
-        cubic([-1, 0, 1, 2].map(|step| pixel(line, place.x + step)), place.dx)
-    };
+    }
+    let along = |y: isize| cubic(pixels(line(source, size, y), place.x - 1), place.dx);
     let value = if place.dy == 0.0 {
         along(place.y)
     } else {
