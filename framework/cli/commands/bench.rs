@@ -8,8 +8,8 @@ use balpoe_core::experiment::Experiment;
 use balpoe_lab::{BenchOptions, BenchResult, Work, bench};
 use serde_json::json;
 
-use super::{bench_input, bench_operations};
 use super::experiment::available_threads;
+use super::{bench_input, bench_operations};
 use crate::arguments::{BenchArguments, BenchCommand};
 use crate::diagnostics::Failure;
 use crate::terminal;

@@ -6,7 +6,6 @@
 mod all_metrics;
 pub mod audit;
 mod bench;
-mod bench_input;
 mod bridge;
 mod cell;
 mod checkpoint;
@@ -42,12 +41,10 @@ pub mod table;
 mod tensors;
 mod trainer;
 
-<<<<<<< HEAD
-pub use bench::{BenchOptions, BenchResult, OperationSpeed, Operations, Work, bench, bench_operations};
-=======
-pub use bench::{BenchOptions, BenchResult, Work, bench};
-pub use bench_input::{BenchInputOptions, bench_input};
->>>>>>> ab64de6 (Operations held against Pillow and torchvision; the input pipeline measured; scaled decoding)
+pub use bench::{
+    BenchInputOptions, BenchOptions, BenchResult, OperationSpeed, Operations, Work, bench, bench_input,
+    bench_operations,
+};
 pub use cell::RunOptions;
 pub use error::{FailureClass, LabError};
 pub use event::{CellName, Event, Observer, Step};

@@ -9,7 +9,7 @@ use balpoe_core::components::Place;
 use balpoe_core::experiment::Arm;
 use balpoe_data::{Normalisation, Pipeline};
 
-use crate::bench::BenchResult;
+use super::step::BenchResult;
 use crate::error::LabError;
 
 /// How the input pipeline is measured.
