@@ -135,9 +135,14 @@ impl<'a> PreparedArm<'a> {
         }
     }
 
+    /// The key of an evaluation of these weights.
+    pub(crate) fn evaluation_key(&self, train_key: &Key) -> Key {
+        self.arm.evaluation_key(train_key, &self.data.distributions)
+    }
+
     /// The ensemble's outcomes on every test image of a finished cell: those that are kept, else made from the predictions.
     pub(crate) fn image_outcomes(&self, folder: &CellFolder, train_key: &Key) -> Result<Outcomes, LabError> {
-        let key = self.arm.evaluation_key(train_key);
+        let key = self.evaluation_key(train_key);
         let kept = match folder.image_outcomes(&key)? {
             Some(kept) => Some(kept),
             None => evaluate_cell(self, folder, &key)?.images,
@@ -229,7 +234,7 @@ fn run_cell(
     let started = Instant::now();
     let arm = prepared.arm;
     let folder = store.cell(key);
-    let evaluation_key = arm.evaluation_key(key);
+    let evaluation_key = prepared.evaluation_key(key);
     let mut trained = None;
     if folder.is_done(key)? {
         if let Some(stored) = folder.evaluation(&evaluation_key)? {
@@ -320,7 +325,7 @@ fn stored_cell(
     if !folder.is_done(key)? {
         return Err(LabError::NotRun);
     }
-    let evaluation_key = prepared.arm.evaluation_key(key);
+    let evaluation_key = prepared.evaluation_key(key);
     if let Some(stored) = folder.evaluation(&evaluation_key)? {
         return Ok((stored.metrics, stored.fitted));
     }

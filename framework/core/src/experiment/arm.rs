@@ -1,5 +1,7 @@
 //! One arm of an experiment: its components and settings.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
@@ -10,6 +12,7 @@ use crate::components::{
     Sampler, Schedule, Trainees,
 };
 use crate::config::{self, ConfigError, Data, Entry, Sources, Table, Value, suggestion};
+use crate::digest::sha256_of_positions;
 use crate::registry::{self, Built, ComponentKind, Kind};
 
 /// Where a calibrator works.
@@ -155,20 +158,31 @@ impl Arm {
         }))
     }
 
-    /// The key of a cell's evaluation.
-    pub fn evaluation_key(&self, train_key: &Key) -> Key {
+    /// The key of a cell's evaluation. `listed` are the test distributions that the data set has lists for: another list under the
+    /// same name is another evaluation.
+    pub fn evaluation_key(&self, train_key: &Key, listed: &BTreeMap<String, Vec<u32>>) -> Key {
         let calibrators: Vec<Json> = self
             .calibrators
             .iter()
             .map(|c| json!({ "on": c.stage, "calibrator": identity(&c.calibrator) }))
             .collect();
-        Key::of(&json!({
+        let mut facts = json!({
             "format": FORMAT,
             "train": train_key.as_str(),
             "calibrators": calibrators,
             "aggregator": identity(&self.aggregator),
             "evaluate": settings_identity(&self.evaluate, &json!({ "bins": 15 })),
-        }))
+        });
+        let listed: BTreeMap<&str, String> = self
+            .evaluate
+            .distributions
+            .iter()
+            .filter_map(|name| Some((name.as_str(), sha256_of_positions(listed.get(name)?))))
+            .collect();
+        if !listed.is_empty() {
+            facts["listed"] = json!(listed);
+        }
+        Key::of(&facts)
     }
 }
 

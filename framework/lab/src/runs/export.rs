@@ -144,7 +144,7 @@ fn complete(cell: &StoredCell, data_root: &Path) -> Result<(), LabError> {
     let key = prepared.train_key(manifest.seed);
     // Other versions of components lead to other keys; their figures stay as they are.
     if key.as_str() == manifest.train_key {
-        let evaluation = arm.evaluation_key(&key);
+        let evaluation = prepared.evaluation_key(&key);
         if folder.image_outcomes(&evaluation)?.is_none() {
             evaluate_cell(&prepared, folder, &evaluation)?;
         }
