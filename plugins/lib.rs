@@ -15,3 +15,12 @@ pub mod objectives;
 pub mod optimizers;
 pub mod samplers;
 pub mod schedules;
+
+/// The Rust of the book and of the front page compiles.
+#[cfg(doctest)]
+mod book {
+    #[doc = include_str!("../README.md")]
+    mod readme {}
+    #[doc = include_str!("../docs/src/plugins.md")]
+    mod plugins {}
+}

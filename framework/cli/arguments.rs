@@ -32,11 +32,10 @@ pub(crate) enum Command {
         /// Only this kind, such as `aggregator`
         kind: Option<String>,
     },
-    /// Explain a component: settings, defaults, example, paper
-    Describe {
-        /// KIND/NAME, such as `mixing/mixup`
-        component: String,
-    },
+    /// Explain components: what they do, settings, defaults, example, paper
+    Describe(DescribeArguments),
+    /// Print the JSON schema of experiment files, for editors
+    Schema,
     /// Look after data sets
     #[command(subcommand)]
     Data(DataCommand),
@@ -322,6 +321,30 @@ pub(crate) struct AuditArguments {
 pub(crate) enum ReportFormat {
     /// For people.
     Text,
+    /// For programs.
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DescribeArguments {
+    /// KIND/NAME, such as `mixing/mixup`, or KIND for all of a kind
+    #[arg(required_unless_present = "all")]
+    pub(crate) component: Option<String>,
+    /// All components
+    #[arg(long, conflicts_with = "component")]
+    pub(crate) all: bool,
+    /// How the description is printed
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: DescriptionFormat,
+}
+
+/// A way to print descriptions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DescriptionFormat {
+    /// For the terminal.
+    Text,
+    /// For documents; a chapter of the book is made so.
+    Markdown,
     /// For programs.
     Json,
 }

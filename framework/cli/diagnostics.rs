@@ -1,10 +1,12 @@
 //! How failures are shown: the message, the line with a caret, and what to do.
 
-use std::path::PathBuf;
+use std::ops::Range;
 
-use balpoe_core::config::{ConfigError, Sources};
+use balpoe_core::config::{ConfigError, Origin, Sources};
 use balpoe_lab::{FailureClass, LabError};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+
+use textwrap::{WordSeparator, WordSplitter};
 
 use crate::terminal;
 
@@ -49,7 +51,12 @@ impl Failure {
         } else {
             GraphicalTheme::unicode_nocolor()
         };
-        let handler = GraphicalReportHandler::new_themed(theme).with_width(100).with_context_lines(1);
+        // Names of components, paths and keys are not broken at their hyphens and slashes.
+        let handler = GraphicalReportHandler::new_themed(theme)
+            .with_width(100)
+            .with_context_lines(1)
+            .with_word_separator(WordSeparator::AsciiSpace)
+            .with_word_splitter(WordSplitter::NoHyphenation);
         let mut text = String::new();
         match handler.render_report(&mut text, &Shown::of(&self.error, &self.sources)) {
             Ok(()) => text,
@@ -64,26 +71,49 @@ struct Shown {
     message: String,
     help: Option<String>,
     source: Option<NamedSource<String>>,
-    label: Option<LabeledSpan>,
+    labels: Vec<LabeledSpan>,
 }
 
 impl Shown {
     fn of(error: &LabError, sources: &Sources) -> Self {
-        let mut shown = Self { message: error.to_string(), help: None, source: None, label: None };
+        let mut shown = Self { message: error.to_string(), help: None, source: None, labels: Vec::new() };
         if let LabError::Config(config) = error {
             shown.help.clone_from(&config.help);
             if let Some(origin) = &config.origin {
                 let source = sources.get(origin.source);
-                let name = PathBuf::from(&source.name).display().to_string();
-                shown.source = Some(NamedSource::new(name, source.text.clone()).with_language("TOML"));
-                // Only the first line of what is wrong: a table may be long.
-                let text = &source.text[origin.span.clone()];
-                let length = text.find('\n').unwrap_or(text.len());
-                shown.label = Some(LabeledSpan::at(origin.span.start..origin.span.start + length, "here"));
+                // A place at the very end is shown only if the last line has an end.
+                let end = if source.text.ends_with('\n') { "" } else { "\n" };
+                let text = format!("{}{end}", source.text);
+                shown.source = Some(NamedSource::new(&source.name, text).with_language("TOML"));
+                let what = if origin.span == (0..source.text.len()) { "in this file" } else { "here" };
+                let span = first_line(&source.text, origin);
+                shown.labels.push(LabeledSpan::new_primary_with_span(Some(what.to_owned()), span));
+                if let Some((other, what)) = config.other.as_deref() {
+                    shown.mention(other, what, origin, sources);
+                }
             }
         }
         shown
     }
+
+    /// Shows a second place: as a label if it is in the same text, else in words.
+    fn mention(&mut self, other: &Origin, what: &str, origin: &Origin, sources: &Sources) {
+        if other.source == origin.source {
+            let span = first_line(&sources.get(other.source).text, other);
+            self.labels.push(LabeledSpan::new_with_span(Some(what.to_owned()), span));
+        } else {
+            let place = sources.describe(other);
+            let help = self.help.take().map(|help| format!("; {help}")).unwrap_or_default();
+            self.help = Some(format!("{what}: {place}{help}"));
+        }
+    }
+}
+
+/// Only the first line of a place: a table may be long.
+fn first_line(text: &str, origin: &Origin) -> Range<usize> {
+    let start = origin.span.start.min(text.len());
+    let covered = text.get(start..origin.span.end).unwrap_or_default();
+    start..start + covered.find('\n').unwrap_or(covered.len())
 }
 
 impl std::fmt::Display for Shown {
@@ -104,8 +134,6 @@ impl Diagnostic for Shown {
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        self.label
-            .clone()
-            .map(|label| Box::new(std::iter::once(label)) as Box<dyn Iterator<Item = LabeledSpan>>)
+        Some(Box::new(self.labels.iter().cloned()))
     }
 }

@@ -24,11 +24,14 @@ impl Toward {
     /// Refuses what is no prior.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let Self::Prior(prior) = self else { return Ok(()) };
-        match prior.iter().find(|p| !(p.is_finite() && **p >= 0.0)) {
-            None if prior.iter().sum::<f64>() > 0.0 => Ok(()),
-            None => Err(ConfigError::key("toward", "a prior must have a positive class, found none")),
-            Some(p) => Err(ConfigError::key("toward", format!("a prior cannot have {p} for a class"))),
+        if let Some(class) = prior.iter().position(|p| !(p.is_finite() && *p >= 0.0)) {
+            let message = format!("a prior cannot have {} for a class", prior[class]);
+            return Err(ConfigError::key(format!("toward.prior.{class}"), message));
         }
+        if prior.iter().sum::<f64>() > 0.0 {
+            return Ok(());
+        }
+        Err(ConfigError::key("toward.prior", "a prior must have a positive class, found none"))
     }
 
     /// A weight for each sample.

@@ -15,6 +15,7 @@ fn every_command_explains_itself() {
         "check ",
         "list ",
         "describe ",
+        "schema ",
         "data ",
         "data fetch ",
         "data verify ",
@@ -66,6 +67,19 @@ fn a_component_of_each_kind_is_described() {
         text += &success(&sandbox, &format!("describe {component}"));
     }
     assert_snapshot("describe", &text);
+}
+
+#[test]
+fn a_component_is_described_in_every_format() {
+    let sandbox = Sandbox::new();
+    let text = success(&sandbox, "describe calibrator/temperature --format markdown")
+        + &success(&sandbox, "describe calibrator/temperature --format json")
+        + &sandbox.complaint("describe temperature")
+        + &sandbox.complaint("describe calibratr")
+        + &sandbox.complaint("describe")
+        + &sandbox.complaint("describe mixing/mixup --all")
+        + &sandbox.complaint("describe mixing/mixup --format yaml");
+    assert_snapshot("describe_formats", &text);
 }
 
 #[test]

@@ -114,10 +114,15 @@ pub(crate) fn newest_checkpoint(cell: &Path) -> Option<u32> {
 
 /// Runs the program in a folder, with the surroundings of the machine kept out.
 pub(crate) fn run_in(folder: &Path, arguments: &str) -> Outcome {
+    run_words(folder, &arguments.split(' ').map(str::to_owned).collect::<Vec<_>>())
+}
+
+/// Runs the program in a folder with these arguments.
+pub(crate) fn run_words(folder: &Path, arguments: &[String]) -> Outcome {
     let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_balpoe"));
     SURROUNDINGS.into_iter().for_each(|variable| _ = command.env_remove(variable));
     let output = command
-        .args(arguments.split(' '))
+        .args(arguments)
         .current_dir(folder)
         .env("NO_COLOR", "1")
         .env("COLUMNS", "100")

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use balpoe_core::config::Sources;
 use balpoe_core::experiment::{Arm, Experiment};
-use balpoe_lab::FailureClass;
+use balpoe_lab::{FailureClass, published_rows};
 
 use crate::diagnostics::Failure;
 use crate::terminal;
@@ -17,6 +17,7 @@ pub(super) fn run(files: &[PathBuf]) -> ExitCode {
         let read = Experiment::read(file, &[], &mut sources);
         let rehearsed = read.and_then(|experiment| {
             experiment.arms.iter().try_for_each(Arm::rehearse)?;
+            published_rows(&experiment)?;
             Ok(experiment)
         });
         match rehearsed {

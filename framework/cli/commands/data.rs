@@ -157,7 +157,7 @@ fn dataset(name: &str, set: &[String], sources: &mut Sources) -> Result<Built<dy
     let overrides: Vec<Override> = set.iter().cloned().map(Override::Set).collect();
     let file = Path::new(name);
     let (mut table, origin) = if file.extension().is_some_and(|extension| extension == "toml") {
-        let section = config::load(file, sources)?.entries.remove("dataset");
+        let section = config::load(file, sources)?.into_table()?.entries.remove("dataset");
         let value = section.ok_or_else(|| ConfigError::new(format!("`{name}` has no [dataset]")))?.value;
         let origin = value.origin.clone();
         (value.into_table()?, origin)

@@ -6,15 +6,17 @@ mod bench_input;
 mod bench_operations;
 mod check;
 mod compare;
-mod components;
 mod data;
+mod describe;
 mod doctor;
 mod evaluate;
 mod experiment;
+mod list;
 mod new;
 mod plan;
 mod report;
 mod runs;
+mod schema;
 mod tables;
 
 use std::process::ExitCode;
@@ -45,8 +47,9 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Experiment(arguments) => experiment::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Check { files } => Ok(check::run(&files)),
-        Command::List { kind } => components::list(kind.as_deref()),
-        Command::Describe { component } => components::describe(&component),
+        Command::List { kind } => list::run(kind.as_deref()),
+        Command::Describe(arguments) => describe::run(&arguments),
+        Command::Schema => Ok(schema::run()),
         Command::Data(command) => data::run(&command),
         Command::Table(arguments) => tables::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use balpoe_core::registry::{self, Kind};
 use serde_json::Value as Json;
 
-use super::components::kind_named;
+use super::list::kind_named;
 use crate::arguments::NewPluginArguments;
 use crate::diagnostics::Failure;
 use crate::terminal;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use balpoe_core::config::Sources;
 use balpoe_core::experiment::Experiment;
-use balpoe_lab::{PreparedArm, Store};
+use balpoe_lab::{LabError, PreparedArm, Store};
 
 use crate::arguments::PlanArguments;
 use crate::diagnostics::Failure;
@@ -50,6 +50,7 @@ pub(super) fn run(arguments: &PlanArguments) -> Result<ExitCode, Failure> {
                         writeln!(text, "# cell seed {seed}: {} ({state})", store.cell(&key).path().display());
                 }
             }
+            Err(error @ LabError::Config(_)) => return Err(Failure::with(error, &sources)),
             Err(error) => {
                 let _ = writeln!(text, "\n# network and cells unknown: {error}");
             }

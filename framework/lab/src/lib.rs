@@ -52,7 +52,7 @@ pub use finished::calibration_tables;
 pub use log::{LogOptions, MlflowServer};
 pub use network::{Heads, Network};
 pub use report::write_report;
-pub use results::{summarise, write_tables};
+pub use results::{published_rows, summarise, write_tables};
 pub use run::{ArmOutcome, CellOutcome, PreparedArm, Protocol, collect, run};
 pub use store::{CellFolder, CellManifest, Store};
 pub use stored::{StoredExperiment, stored_experiment};

@@ -1,5 +1,8 @@
 //! From the outcomes of cells to the tables of an experiment, and to the files that keep them.
 
+use std::io;
+
+use balpoe_core::config::{ConfigError, suggestion};
 use balpoe_core::experiment::Experiment;
 use serde_json::json;
 
@@ -7,7 +10,7 @@ use crate::error::LabError;
 use crate::files;
 use crate::run::ArmOutcome;
 use crate::store::Store;
-use crate::summary::reference::Reference;
+use crate::summary::reference::{Reference, ReferenceError};
 use crate::summary::{self, Published};
 use crate::table::{Format, Table, render};
 
@@ -24,17 +27,44 @@ pub fn summarise(experiment: &Experiment, outcomes: &[ArmOutcome]) -> Result<sum
             .map(|cell| (cell.seed, cell.result.as_ref().cloned().map_err(ToString::to_string)))
             .collect(),
     });
+    let published = published_rows(experiment)?;
     let wrong = |error: &dyn std::fmt::Display| LabError::Reference(error.to_string());
     let mut results = summary::Experiment::new(&experiment.name, arms.collect());
     results = results.compared_with(&experiment.baseline).map_err(|error| wrong(&error))?;
-    for reference in &experiment.references {
-        let file = Reference::load(&reference.file).map_err(|error| wrong(&error))?;
-        let row = file.row(&reference.row).map_err(|error| wrong(&error))?.clone();
-        results =
-            results.beside(Published { row, arm: reference.arm.clone() }).map_err(|error| wrong(&error))?;
+    for row in published {
+        results = results.beside(row).map_err(|error| wrong(&error))?;
     }
     results.protocol = protocol(experiment, outcomes);
     Ok(results)
+}
+
+/// The published rows beside an experiment's own results.
+///
+/// # Errors
+/// If a file cannot be read or has no such row, with the place in the experiment that names it.
+pub fn published_rows(experiment: &Experiment) -> Result<Vec<Published>, ConfigError> {
+    let mut rows = Vec::new();
+    for reference in &experiment.references {
+        let file = Reference::load(&reference.file).map_err(|error| {
+            // The caret is under the path: no need to repeat it.
+            let message = match &error {
+                ReferenceError::Read { reason, .. } if reason.kind() == io::ErrorKind::NotFound => {
+                    "there is no such file of published results".to_owned()
+                }
+                other => other.to_string(),
+            };
+            ConfigError::at(reference.file_place.clone(), message)
+        })?;
+        let row = file.row(&reference.row).map_err(|error| {
+            let error = ConfigError::at(reference.row_place.clone(), error.to_string());
+            match suggestion(&reference.row, file.rows.iter().map(|row| row.name.as_str())) {
+                Some(near) => error.help(format!("did you mean \"{near}\"?")),
+                None => error,
+            }
+        })?;
+        rows.push(Published { row: row.clone(), arm: reference.arm.clone() });
+    }
+    Ok(rows)
 }
 
 /// What a reader must know to compare the figures with others; arms that share a line share it in print.

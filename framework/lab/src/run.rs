@@ -17,6 +17,7 @@ use crate::evaluate::{Evaluation, evaluate};
 use crate::event::{CellName, Event, Observer};
 use crate::network::Network;
 use crate::readme;
+use crate::results::published_rows;
 use crate::split::{TrainingSplit, divide};
 use crate::store::{CellFolder, CellManifest, FORMAT, Store};
 use crate::summary::Metrics;
@@ -113,9 +114,10 @@ impl<'a> PreparedArm<'a> {
 
     /// The same with data that are loaded.
     pub(crate) fn with_data(arm: &'a Arm, data: Data) -> Result<Self, LabError> {
-        for distribution in &arm.evaluate.distributions {
+        for (position, distribution) in arm.evaluate.distributions.iter().enumerate() {
             arm.dataset.component.distribution(distribution, &data).map_err(|error| {
-                arm.blame("evaluate", ConfigError::key("distributions", error.to_string()))
+                let key = format!("distributions.{position}");
+                arm.blame("evaluate", ConfigError::key(key, error.to_string()))
             })?;
         }
         let split = divide(&data, arm.validation.as_ref());
@@ -185,6 +187,8 @@ pub fn run(
     options: RunOptions<'_>,
     observer: &Observer<'_>,
 ) -> Result<Vec<ArmOutcome>, LabError> {
+    // Hours of training should not end in a table that cannot be made.
+    published_rows(experiment)?;
     let cells = experiment.arms.len() * experiment.seeds.len();
     let mut position = 0;
     let mut stopped = false;

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::de::value::{SeqDeserializer, StrDeserializer};
+use serde::de::value::StrDeserializer;
 use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, VariantAccess,
-    Visitor,
+    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess,
+    VariantAccess, Visitor,
 };
 use serde::{Deserialize, Serialize};
 
+use super::error::one_of;
 use super::value::{Data, Entry, Table, Value};
 use super::{ConfigError, Origin, Sources};
 
@@ -85,8 +86,17 @@ impl<'de> Deserializer<'de> for Node<'_> {
             Data::Float(number) => visitor.visit_f64(number),
             Data::Boolean(flag) => visitor.visit_bool(flag),
             Data::Array(items) => {
-                let nodes = items.into_iter().map(|value| Node { value, sources });
-                visitor.visit_seq(SeqDeserializer::new(nodes))
+                let length = items.len();
+                let mut items = Items { rest: items.into_iter(), sources };
+                let value = visitor.visit_seq(&mut items);
+                // An array of a fixed length takes what it needs and leaves the rest.
+                match items.rest.len() {
+                    0 => value,
+                    rest => value.and(Err(ConfigError::new(format!(
+                        "expected an array of {}, found {length}",
+                        length - rest
+                    )))),
+                }
             }
             Data::Table(table) => visitor.visit_map(Entries::new(table, sources)),
         };
@@ -129,10 +139,10 @@ impl<'de> Deserializer<'de> for Node<'_> {
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _: &'static str,
-        _: &'static [&'static str],
+        variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, ConfigError> {
-        let form = self.value.form();
+        let found = self.value.to_string();
         let origin = self.value.origin.clone();
         match self.value.data {
             Data::String(text) => {
@@ -146,9 +156,7 @@ impl<'de> Deserializer<'de> for Node<'_> {
                 });
                 place(result.unwrap_or_else(|| Err(ConfigError::new("expected one key"))), &origin)
             }
-            _ => {
-                Err(ConfigError::at(origin, format!("expected a string or a table of one key, found {form}")))
-            }
+            _ => Err(ConfigError::at(origin, format!("expected {}, found {found}", one_of(variants)))),
         }
     }
 
@@ -158,10 +166,25 @@ impl<'de> Deserializer<'de> for Node<'_> {
     }
 }
 
-impl IntoDeserializer<'_, ConfigError> for Node<'_> {
-    type Deserializer = Self;
-    fn into_deserializer(self) -> Self {
-        self
+/// The elements of an array, one after the other.
+struct Items<'s> {
+    rest: std::vec::IntoIter<Value>,
+    sources: &'s Sources,
+}
+
+impl<'de> SeqAccess<'de> for Items<'_> {
+    type Error = ConfigError;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, ConfigError> {
+        let sources = self.sources;
+        self.rest.next().map(|value| seed.deserialize(Node { value, sources })).transpose()
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.rest.len())
     }
 }
 

@@ -1,7 +1,9 @@
 //! `--set a.b=value` and `--unset a.b`, which come after every file.
 
+use std::ops::Range;
+
 use super::value::{Data, Entry, Table, Value};
-use super::{ConfigError, Origin, SourceId, Sources};
+use super::{ConfigError, Origin, SourceId, Sources, suggestion};
 
 /// One override from the command line.
 #[derive(Clone, Debug)]
@@ -42,9 +44,20 @@ fn set(table: &mut Table, text: &str, source: SourceId) -> Result<(), ConfigErro
         return Err(ConfigError::at(whole, "expected key=value").help("for example --set train.epochs=2"));
     };
     let value_at = Origin { source, span: start + path.len() + 1..start + text.len() };
-    let mut value = match Table::parse(&format!("value = {written}"), source) {
+    // The parser reads an assignment, and counts bytes in it.
+    let assignment = "value = ";
+    let shift = |span: &Range<usize>| {
+        let moved = |byte: usize| {
+            (byte.saturating_sub(assignment.len()) + value_at.span.start).min(value_at.span.end)
+        };
+        moved(span.start)..moved(span.end)
+    };
+    let value = match Table::parse(&format!("{assignment}{written}"), source) {
         Ok(mut parsed) => match parsed.entries.remove("value") {
-            Some(entry) if parsed.entries.is_empty() => entry.value,
+            Some(mut entry) if parsed.entries.is_empty() => {
+                relocate(&mut entry.value, &shift);
+                entry.value
+            }
             _ => return Err(ConfigError::at(value_at, "expected one value")),
         },
         // A bare word needs no quotes on a command line.
@@ -54,22 +67,25 @@ fn set(table: &mut Table, text: &str, source: SourceId) -> Result<(), ConfigErro
             Value { data: Data::String(written.to_owned()), origin: value_at.clone() }
         }
         Err(error) => {
-            return Err(ConfigError::at(value_at, format!("expected a TOML value: {}", error.message)));
+            let span = error.origin.as_ref().map_or(value_at.span.clone(), |origin| shift(&origin.span));
+            let error = ConfigError::at(Origin { source, span }, error.message);
+            return Err(error.help(
+                "a value is written as in a file; quotes within quotes: --set 'head.kind=\"linear\"'",
+            ));
         }
     };
-    relocate(&mut value, &value_at);
     set_path(table, path.trim(), value, &Origin { source, span: start..start + path.len() })
 }
 
-/// Parts of an override all point at the override: their spans were counted in a text of our own making.
-fn relocate(value: &mut Value, origin: &Origin) {
-    value.origin = origin.clone();
+/// Moves the places of a value and of everything in it.
+fn relocate(value: &mut Value, shift: &impl Fn(&Range<usize>) -> Range<usize>) {
+    value.origin.span = shift(&value.origin.span);
     match &mut value.data {
-        Data::Array(items) => items.iter_mut().for_each(|item| relocate(item, origin)),
+        Data::Array(items) => items.iter_mut().for_each(|item| relocate(item, shift)),
         Data::Table(table) => {
             for entry in table.entries.values_mut() {
-                entry.key = origin.clone();
-                relocate(&mut entry.value, origin);
+                entry.key.span = shift(&entry.key.span);
+                relocate(&mut entry.value, shift);
             }
         }
         _ => {}
@@ -90,7 +106,7 @@ pub fn set_path(table: &mut Table, path: &str, value: Value, key: &Origin) -> Re
     }
     let mut nested = value;
     while let Some(part) = parts.pop() {
-        if let Some(before) = inner(table, &parts)? {
+        if let Some(before) = inner(table, &parts, key)? {
             let mut over = Table::default();
             over.entries.insert(part.to_owned(), Entry { key: key.clone(), value: nested });
             before.merge(over);
@@ -103,19 +119,21 @@ pub fn set_path(table: &mut Table, path: &str, value: Value, key: &Origin) -> Re
     Ok(())
 }
 
-/// The table at a path, or none where it does not exist yet.
-fn inner<'t>(table: &'t mut Table, path: &[&str]) -> Result<Option<&'t mut Table>, ConfigError> {
+/// The table at a path, or none where it does not exist yet; `key` is where the path is written.
+fn inner<'t>(
+    table: &'t mut Table,
+    path: &[&str],
+    key: &Origin,
+) -> Result<Option<&'t mut Table>, ConfigError> {
     let mut current = table;
     for (depth, part) in path.iter().enumerate() {
         let Some(entry) = current.entries.get_mut(*part) else { return Ok(None) };
         let form = entry.value.form();
         let Data::Table(next) = &mut entry.value.data else {
             let path = path[..=depth].join(".");
-            return Err(ConfigError::at(
-                entry.value.origin.clone(),
-                format!("`{path}` is {form}, not a table"),
-            )
-            .help("replace it whole instead"));
+            return Err(ConfigError::at(key.clone(), format!("`{path}` is {form}, not a table"))
+                .and(entry.value.origin.clone(), format!("{form} here"))
+                .help("replace it whole instead"));
         };
         current = next;
     }
@@ -126,6 +144,17 @@ fn unset(table: &mut Table, path: &str, origin: &Origin) -> Result<(), ConfigErr
     let parts: Vec<&str> = path.split('.').map(str::trim).collect();
     let (last, before) =
         parts.split_last().ok_or_else(|| ConfigError::at(origin.clone(), "expected a key"))?;
-    let removed = inner(table, before)?.and_then(|table| table.entries.remove(*last));
-    removed.map(drop).ok_or_else(|| ConfigError::at(origin.clone(), format!("`{path}` is not set")))
+    let Some(table) = inner(table, before, origin)? else {
+        return Err(ConfigError::at(origin.clone(), format!("`{path}` is not set")));
+    };
+    let removed = table.entries.remove(*last);
+    removed.map(drop).ok_or_else(|| {
+        let known = table.entries.keys().map(String::as_str);
+        let near = suggestion(last, known).map(|near| [before, &[near]].concat().join("."));
+        let error = ConfigError::at(origin.clone(), format!("`{path}` is not set"));
+        match near {
+            Some(near) => error.help(format!("did you mean `{near}`?")),
+            None => error,
+        }
+    })
 }

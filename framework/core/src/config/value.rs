@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde_json::Value as Json;
 use toml::de::{DeTable, DeValue};
 
 use super::{ConfigError, Origin, SourceId};
@@ -83,7 +84,10 @@ impl Table {
     pub fn parse(text: &str, source: SourceId) -> Result<Self, ConfigError> {
         let document = DeTable::parse(text).map_err(|error| {
             let span = error.span().unwrap_or(0..0);
-            ConfigError::at(Origin { source, span }, error.message().trim().replace('\n', ", "))
+            let written = text.get(span.clone()).unwrap_or_default();
+            let (message, help) = explained(error.message().trim(), written);
+            let error = ConfigError::at(Origin { source, span }, format!("not TOML: {message}"));
+            help.into_iter().fold(error, ConfigError::help)
         })?;
         table(document.into_inner(), source)
     }
@@ -91,6 +95,22 @@ impl Table {
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.entries.get(key).map(|entry| &entry.value)
+    }
+
+    /// The value at a dotted path through tables and arrays, or the last one on the way that is there.
+    pub(super) fn nearest(&self, path: &str) -> Option<&Value> {
+        let mut parts = path.split('.');
+        let mut found = self.get(parts.next()?)?;
+        for part in parts {
+            let next = match &found.data {
+                Data::Table(table) => table.get(part),
+                Data::Array(items) => part.parse().ok().and_then(|index: usize| items.get(index)),
+                _ => None,
+            };
+            let Some(next) = next else { break };
+            found = next;
+        }
+        Some(found)
     }
 
     /// The text of a string key.
@@ -121,6 +141,30 @@ impl Table {
     }
 }
 
+/// What the parser says, which lists what it would have taken even if that is nothing, and what to do where that is known.
+fn explained(message: &str, written: &str) -> (String, Option<String>) {
+    let message = message.replace('\n', ", ");
+    let message = message.strip_suffix(", expected nothing").unwrap_or(&message);
+    let message = message.strip_suffix(", expected literal string").unwrap_or(message);
+    if message == "string values must be quoted" && written.is_empty() {
+        return ("expected a value, found nothing".to_owned(), None);
+    }
+    let help = if message == "duplicate key" {
+        Some(
+            "a key stands once, and so does a [section]; only lists such as [[mixing]] are repeated"
+                .to_owned(),
+        )
+    } else if message == "string values must be quoted" || message.starts_with("invalid boolean") {
+        let word: String = written.chars().filter(|c| c.is_alphanumeric() || "-_./".contains(*c)).collect();
+        Some(format!("a string stands in straight quotes: \"{word}\""))
+    } else {
+        None
+    };
+    let message =
+        if message.starts_with("invalid boolean") { "string values must be quoted" } else { message };
+    (message.to_owned(), help)
+}
+
 fn changes_kind(here: &Table, over: &Table) -> bool {
     over.text("kind").is_some_and(|kind| here.text("kind") != Some(kind))
 }
@@ -142,15 +186,20 @@ fn value(parsed: DeValue<'_>, origin: Origin) -> Result<Value, ConfigError> {
         DeValue::Integer(number) => {
             match i64::from_str_radix(&number.as_str().replace('_', ""), number.radix()) {
                 Ok(number) => Data::Integer(number),
-                Err(_) => return Err(ConfigError::at(origin, "an integer must fit 64 bits".to_owned())),
+                Err(_) => {
+                    return Err(ConfigError::at(
+                        origin,
+                        format!("expected a whole number of at most {}, found {}", i64::MAX, number.as_str()),
+                    ));
+                }
             }
         }
         DeValue::Float(number) => match number.as_str().replace('_', "").parse() {
             Ok(number) => Data::Float(number),
-            Err(_) => return Err(ConfigError::at(origin, "expected a number".to_owned())),
+            Err(_) => return Err(ConfigError::at(origin, "expected a number")),
         },
         DeValue::Boolean(flag) => Data::Boolean(flag),
-        DeValue::Datetime(_) => return Err(ConfigError::at(origin, "no setting is a date".to_owned())),
+        DeValue::Datetime(_) => return Err(ConfigError::at(origin, "no setting is a date")),
         DeValue::Array(items) => {
             let mut values = Vec::new();
             for item in items {
@@ -187,5 +236,19 @@ impl fmt::Display for Value {
                 write!(f, " }}")
             }
         }
+    }
+}
+
+/// JSON as inline TOML.
+pub fn toml_text(value: &Json) -> String {
+    match value {
+        Json::Object(map) => {
+            let entries: Vec<String> =
+                map.iter().map(|(key, value)| format!("{key} = {}", toml_text(value))).collect();
+            format!("{{ {} }}", entries.join(", "))
+        }
+        Json::Array(items) => format!("[{}]", items.iter().map(toml_text).collect::<Vec<_>>().join(", ")),
+        Json::String(text) => toml::Value::String(text.clone()).to_string(),
+        plain => plain.to_string(),
     }
 }

@@ -11,7 +11,7 @@ use crate::components::{
     Aggregator, Augmentation, Backbone, Calibrator, Dataset, ExpertHead, Mixing, Objective, Optimizer,
     Sampler, Schedule, Trainees,
 };
-use crate::config::{self, ConfigError, Data, Entry, Sources, Table, Value, suggestion};
+use crate::config::{self, ConfigError, Data, Entry, Origin, Sources, Table, Value, help_on_key, suggestion};
 use crate::digest::sha256_of_positions;
 use crate::registry::{self, Built, ComponentKind, Kind};
 
@@ -72,13 +72,18 @@ pub struct Arm {
 }
 
 impl Arm {
-    /// Builds an arm from its resolved table.
+    /// Builds an arm from its resolved table. `place` is the experiment's file, for what is nowhere in it.
     ///
     /// # Errors
     /// If a section is missing, unknown, or does not fit.
-    pub(super) fn build(name: String, table: Table, sources: &Sources) -> Result<Self, ConfigError> {
+    pub(super) fn build(
+        name: String,
+        table: Table,
+        place: &Origin,
+        sources: &Sources,
+    ) -> Result<Self, ConfigError> {
         let whole = table.clone();
-        let mut sections = Sections { table, sources };
+        let mut sections = Sections { table, place: Some(place), sources };
         let arm = Self {
             name,
             dataset: sections.component()?,
@@ -98,12 +103,15 @@ impl Arm {
             table: whole,
         };
         sections.nothing_left()?;
+        let places = arm.places("mixing");
         let pairing: Vec<_> =
-            arm.mixings.iter().filter(|mixing| mixing.component.pairs()).map(|m| m.name).collect();
-        if let [first, second, ..] = pairing[..] {
+            arm.mixings.iter().zip(places).filter(|(mixing, _)| mixing.component.pairs()).collect();
+        if let [(first, first_place), (second, second_place), ..] = &pairing[..] {
+            let (first, second) = (first.name, second.name);
             let message =
                 format!("`{first}` and `{second}` both pair images; an experiment can have one such mixing");
-            return Err(arm.blame("mixing", ConfigError::new(message).help("remove one of them")));
+            let error = ConfigError::at(second_place.clone(), message);
+            return Err(error.and(first_place.clone(), "the first").help("remove one of them"));
         }
         if arm.validation.is_none() && arm.evaluate.cross_fit.is_none() && !arm.calibrators.is_empty() {
             let message = "a calibrator needs held-out images to be fitted on, and there is no [validation]";
@@ -112,6 +120,14 @@ impl Arm {
             return Err(arm.blame("calibrator", error));
         }
         Ok(arm)
+    }
+
+    /// Where each table of a list of components stands.
+    fn places(&self, section: &str) -> Vec<Origin> {
+        match self.table.get(section).map(|value| &value.data) {
+            Some(Data::Array(items)) => items.iter().map(|item| item.origin.clone()).collect(),
+            _ => Vec::new(),
+        }
     }
 
     /// Gives an error that a component raised later its place in the experiment's file.
@@ -203,26 +219,38 @@ fn settings_identity(settings: &impl serde::Serialize, defaults: &Json) -> Json 
     value
 }
 
+/// The keys of an experiment as a whole, which come before the first section of a file.
+const PLAIN_KEYS: [&str; 5] = ["name", "extends", "seeds", "on_failure", "baseline"];
+
+/// The sections of an experiment as a whole, which arms share.
+const SHARED_SECTIONS: [&str; 2] = ["reference", "arm"];
+
+/// The sections with settings that are no component's.
+const SETTINGS: [&str; 3] = ["train", "evaluate", "validation"];
+
 /// The keys of an experiment.
-fn known_keys() -> impl Iterator<Item = &'static str> {
-    let others = [
-        "name",
-        "extends",
-        "seeds",
-        "on_failure",
-        "baseline",
-        "reference",
-        "arm",
-        "train",
-        "evaluate",
-        "validation",
-    ];
-    Kind::ALL.into_iter().map(Kind::name).chain(others)
+pub(super) fn known_keys() -> impl Iterator<Item = &'static str> {
+    Kind::ALL.into_iter().map(Kind::name).chain(SETTINGS).chain(SHARED_SECTIONS).chain(PLAIN_KEYS)
+}
+
+/// What to do about a key that a section does not know, but the experiment does: it slipped into the section above it.
+fn misplaced(error: ConfigError) -> ConfigError {
+    let Some(key) = error.unknown_key().filter(|key| known_keys().any(|known| known == *key)) else {
+        return error;
+    };
+    let help = if PLAIN_KEYS.contains(&key) {
+        format!("`{key}` is not part of a section: move it above the first one")
+    } else {
+        format!("`{key}` is not part of another section: it has its own")
+    };
+    error.help(help)
 }
 
 /// Takes sections out of a table, one after the other.
 pub(super) struct Sections<'s> {
     pub(super) table: Table,
+    /// The experiment's file, for what is nowhere in it.
+    pub(super) place: Option<&'s Origin>,
     pub(super) sources: &'s Sources,
 }
 
@@ -237,18 +265,22 @@ impl Sections<'_> {
         match self.table.entries.iter().find(|(name, _)| misspelt(name)) {
             Some((name, entry)) => ConfigError::at(entry.key.clone(), format!("unknown key `{name}`"))
                 .help(format!("did you mean `{section}`?")),
-            None => ConfigError::new(format!("the experiment has no [{section}]"))
-                .help("add it, or extend a file that has it"),
+            None => {
+                let mut error = ConfigError::new(format!("the experiment has no [{section}]"));
+                error.origin = self.place.cloned();
+                error.help("add it, or extend a file that has it")
+            }
         }
     }
 
     pub(super) fn component<T: ComponentKind + ?Sized>(&mut self) -> Result<Built<T>, ConfigError> {
         let entry = self.take(T::KIND.name()).ok_or_else(|| self.missing(T::KIND.name()))?;
-        registry::build(entry.value, self.sources)
+        registry::build(entry.value, self.sources).map_err(misplaced)
     }
 
     fn components<T: ComponentKind + ?Sized>(&mut self) -> Result<Vec<Built<T>>, ConfigError> {
-        self.items(T::KIND)?.into_iter().map(|item| registry::build(item, self.sources)).collect()
+        let build = |item| registry::build(item, self.sources).map_err(misplaced);
+        self.items(T::KIND)?.into_iter().map(build).collect()
     }
 
     fn items(&mut self, kind: Kind) -> Result<Vec<Value>, ConfigError> {
@@ -275,7 +307,20 @@ impl Sections<'_> {
                 Some(entry) => config::deserialize(entry.value, self.sources)?,
                 None => Stage::Ensemble,
             };
-            all.push(FittedCalibrator { stage, calibrator: registry::build(item, self.sources)? });
+            let name = match &item.data {
+                Data::Table(table) => table.text("kind").map(str::to_owned),
+                _ => None,
+            };
+            let calibrator = registry::build(item, self.sources).map_err(|error| {
+                let error = misplaced(error);
+                let described = name.and_then(|name| registry::find(Kind::Calibrator, &name));
+                let (Some(key), Some(described)) = (error.unknown_key(), described) else { return error };
+                let parameters = described.parameters();
+                let known = parameters.iter().map(|parameter| parameter.name.as_str()).chain(["on"]);
+                let help = help_on_key(key, known);
+                error.help(help)
+            })?;
+            all.push(FittedCalibrator { stage, calibrator });
         }
         Ok(all)
     }
@@ -287,7 +332,7 @@ impl Sections<'_> {
     ) -> Result<Option<T>, ConfigError> {
         let Some(entry) = self.take(section) else { return Ok(None) };
         let (origin, value) = (entry.value.origin.clone(), entry.value.clone());
-        let settings: T = config::deserialize(entry.value, self.sources)?;
+        let settings: T = config::deserialize(entry.value, self.sources).map_err(misplaced)?;
         let table = value.into_table()?;
         check(&settings).map_err(|error| error.within(&table, &origin))?;
         Ok(Some(settings))
@@ -295,10 +340,14 @@ impl Sections<'_> {
 
     pub(super) fn nothing_left(self) -> Result<(), ConfigError> {
         let Some((name, entry)) = self.table.entries.into_iter().next() else { return Ok(()) };
-        let help = match suggestion(&name, known_keys()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("known keys: {}", known_keys().collect::<Vec<_>>().join(", ")),
-        };
+        if name == "extends" {
+            return Err(ConfigError::at(entry.key, "`extends` can only stand in a file"));
+        }
+        if known_keys().any(|known| known == name) {
+            return Err(ConfigError::at(entry.key, format!("`{name}` is the same for all arms"))
+                .help("an arm can change components and the settings of training and evaluation"));
+        }
+        let help = help_on_key(&name, known_keys());
         Err(ConfigError::at(entry.key, format!("unknown key `{name}`")).help(help))
     }
 }

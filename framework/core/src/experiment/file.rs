@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Arm;
-use crate::config::{self, ConfigError, Data, Override, Sources, Table, Value, set_path};
+use crate::config::{self, ConfigError, Data, Origin, Override, Sources, Table, Value, set_path, suggestion};
 
 /// What happens to the other cells when one fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,10 @@ pub struct Reference {
     pub row: String,
     /// The arm that is meant to reproduce it; without one the row is only shown.
     pub arm: Option<String>,
+    /// Where the experiment names the file.
+    pub file_place: Origin,
+    /// Where it names the row.
+    pub row_place: Origin,
 }
 
 /// A resolved experiment.
@@ -68,10 +72,12 @@ impl Experiment {
     /// If anything in them does not fit, with its place in `sources`.
     pub fn read(path: &Path, overrides: &[Override], sources: &mut Sources) -> Result<Self, ConfigError> {
         let mut table = defaults(sources)?;
-        table.merge(config::load(path, sources)?);
+        let file = config::load(path, sources)?;
+        let place = file.origin.clone();
+        table.merge(file.into_table()?);
         config::apply(&mut table, overrides, sources)?;
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        Self::resolve(table, stem, sources)
+        Self::resolve(table, &place, stem, sources)
     }
 
     /// Reads an experiment that stands in the program itself and extends nothing.
@@ -88,11 +94,19 @@ impl Experiment {
         let id = sources.add(name, text, ".");
         table.merge(Table::parse(text, id)?);
         config::apply(&mut table, overrides, sources)?;
-        Self::resolve(table, name.to_owned(), sources)
+        let place = Origin { source: id, span: 0..text.len() };
+        Self::resolve(table, &place, name.to_owned(), sources)
     }
 
-    fn resolve(mut table: Table, stem: String, sources: &Sources) -> Result<Self, ConfigError> {
-        let name = field(&mut table, "name", sources)?.unwrap_or(stem);
+    /// `place` is the whole file, for what is nowhere in it.
+    fn resolve(
+        mut table: Table,
+        place: &Origin,
+        stem: String,
+        sources: &Sources,
+    ) -> Result<Self, ConfigError> {
+        let name = table.entries.remove("name").map(|entry| name_of("an experiment", entry.value, sources));
+        let name = name.transpose()?.unwrap_or(stem);
         let seeds = seeds(&mut table, sources)?;
         let on_failure = field(&mut table, "on_failure", sources)?.unwrap_or_default();
         let wanted = table.entries.remove("baseline");
@@ -101,21 +115,28 @@ impl Experiment {
 
         let mut arms: Vec<Arm> = Vec::new();
         match variants {
-            None => arms.push(Arm::build(name.clone(), table, sources)?),
+            None => arms.push(Arm::build(name.clone(), table, place, sources)?),
+            // `arm = []` drops inherited arms.
+            Some(entry) if matches!(&entry.value.data, Data::Array(items) if items.is_empty()) => {
+                arms.push(Arm::build(name.clone(), table, place, sources)?);
+            }
             Some(entry) => {
                 let form = entry.value.form();
                 let Data::Array(items) = entry.value.data else {
                     let message = format!("expected an array of arms, found {form}");
                     return Err(ConfigError::at(entry.value.origin, message).help("write [[arm]]"));
                 };
+                let mut places: Vec<Origin> = Vec::new();
                 for item in items {
-                    let origin = item.origin.clone();
-                    let (arm_name, resolved) = variant(item, &table, sources)?;
-                    if arms.iter().any(|arm| arm.name == arm_name) {
-                        return Err(ConfigError::at(origin, format!("two arms are called \"{arm_name}\""))
+                    let (arm_name, name_place, resolved) = variant(item, &table, sources)?;
+                    if let Some(first) = arms.iter().position(|arm| arm.name == arm_name) {
+                        let message = format!("two arms are called \"{arm_name}\"");
+                        return Err(ConfigError::at(name_place, message)
+                            .and(places[first].clone(), "the first")
                             .help("give one of them another name"));
                     }
-                    arms.push(Arm::build(arm_name, resolved, sources)?);
+                    arms.push(Arm::build(arm_name, resolved, place, sources)?);
+                    places.push(name_place);
                 }
             }
         }
@@ -139,8 +160,22 @@ fn name_of_arm(value: Value, arms: &[Arm], sources: &Sources) -> Result<String, 
         return Ok(name);
     }
     let names: Vec<&str> = arms.iter().map(|arm| arm.name.as_str()).collect();
-    Err(ConfigError::at(origin, format!("no arm is called \"{name}\""))
-        .help(format!("arms: {}", names.join(", "))))
+    let near = suggestion(&name, names.iter().copied()).map(|near| format!("did you mean \"{near}\"? "));
+    Err(ConfigError::at(origin, format!("no arm is called \"{name}\"")).help(format!(
+        "{}arms: {}",
+        near.unwrap_or_default(),
+        names.join(", ")
+    )))
+}
+
+/// A name that folders and tables can bear.
+fn name_of(whose: &str, value: Value, sources: &Sources) -> Result<String, ConfigError> {
+    let origin = value.origin.clone();
+    let name: String = config::deserialize(value, sources)?;
+    if name.chars().any(char::is_alphanumeric) && !name.contains(char::is_control) {
+        return Ok(name);
+    }
+    Err(ConfigError::at(origin, format!("{whose} needs a name with a letter or a digit, found {name:?}")))
 }
 
 /// The published rows, which are inherited with the arms that they name.
@@ -152,6 +187,11 @@ fn published(value: Value, arms: &[Arm], sources: &Sources) -> Result<Vec<Refere
     };
     let mut references = Vec::new();
     for item in items {
+        let place = |key: &str| match &item.data {
+            Data::Table(table) => table.get(key).map_or(&item.origin, |value| &value.origin).clone(),
+            _ => item.origin.clone(),
+        };
+        let (file_place, row_place) = (place("file"), place("row"));
         let named = match &item.data {
             Data::Table(table) => table.get("arm").cloned(),
             _ => None,
@@ -165,7 +205,8 @@ fn published(value: Value, arms: &[Arm], sources: &Sources) -> Result<Vec<Refere
                 ))
             })?;
         }
-        references.push(Reference { file: file.as_path().to_path_buf(), row, arm });
+        let file = file.as_path().to_path_buf();
+        references.push(Reference { file, row, arm, file_place, row_place });
     }
     Ok(references)
 }
@@ -186,37 +227,49 @@ fn field<T: serde::de::DeserializeOwned>(
 fn seeds(table: &mut Table, sources: &Sources) -> Result<Vec<u64>, ConfigError> {
     let Some(entry) = table.entries.remove("seeds") else { return Ok(vec![1]) };
     let origin = entry.value.origin.clone();
+    let places: Vec<Origin> = match &entry.value.data {
+        Data::Array(items) => items.iter().map(|item| item.origin.clone()).collect(),
+        _ => Vec::new(),
+    };
     let seeds: Vec<u64> = config::deserialize(entry.value, sources)?;
-    let mut sorted = seeds.clone();
-    sorted.sort_unstable();
-    sorted.dedup();
-    match seeds.len() {
-        0 => Err(ConfigError::at(origin, "expected at least one seed, found none")),
-        n if n != sorted.len() => Err(ConfigError::at(origin, "expected every seed once, found one twice")
-            .help("remove the repeated ones")),
-        _ => Ok(seeds),
+    if seeds.is_empty() {
+        return Err(ConfigError::at(origin, "expected at least one seed, found none"));
     }
+    for (second, seed) in seeds.iter().enumerate() {
+        if let Some(first) = seeds[..second].iter().position(|earlier| earlier == seed) {
+            let message = format!("expected every seed once, found {seed} twice");
+            return Err(ConfigError::at(places[second].clone(), message)
+                .and(places[first].clone(), "the first")
+                .help("remove one of them"));
+        }
+    }
+    Ok(seeds)
 }
 
-/// The base table with an arm's `set` applied.
-fn variant(item: Value, base: &Table, sources: &Sources) -> Result<(String, Table), ConfigError> {
+/// An arm's name, its place, and the base table with the arm's `set` applied.
+fn variant(item: Value, base: &Table, sources: &Sources) -> Result<(String, Origin, Table), ConfigError> {
     let origin = item.origin.clone();
     let mut arm = item.into_table()?;
-    let name: String = match arm.entries.remove("name") {
-        Some(entry) => config::deserialize(entry.value, sources)?,
+    let (named, set) = (arm.entries.remove("name"), arm.entries.remove("set"));
+    if let Some((key, entry)) = arm.entries.into_iter().next() {
+        let help = match suggestion(&key, ["name", "set"]) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("an arm has `name`, and `set` for what differs: set = {{ \"{key}\" = … }}"),
+        };
+        return Err(ConfigError::at(entry.key, format!("unknown key `{key}`")).help(help));
+    }
+    let (name, place) = match named {
+        Some(entry) => {
+            let place = entry.value.origin.clone();
+            (name_of("an arm", entry.value, sources)?, place)
+        }
         None => return Err(ConfigError::at(origin, "this arm has no `name`")),
     };
-    let set = arm.entries.remove("set");
-    if let Some((key, entry)) = arm.entries.into_iter().next() {
-        return Err(
-            ConfigError::at(entry.key, format!("unknown key `{key}`")).help("an arm has `name` and `set`")
-        );
-    }
     let mut resolved = base.clone();
     if let Some(set) = set {
         for (path, entry) in set.value.into_table()?.entries {
             set_path(&mut resolved, &path, entry.value, &entry.key)?;
         }
     }
-    Ok((name, resolved))
+    Ok((name, place, resolved))
 }

@@ -5,6 +5,7 @@ mod file;
 mod key;
 mod post_hoc;
 mod resolved;
+mod schema;
 mod settings;
 
 pub use arm::{Arm, FittedCalibrator, Stage};
@@ -12,4 +13,5 @@ pub use file::{Experiment, OnFailure, Reference};
 pub use key::{FORMAT, Key};
 pub use post_hoc::PostHoc;
 pub use resolved::{ResolvedSection, ResolvedSetting};
+pub use schema::schema;
 pub use settings::{BatchNormGroup, Evaluate, Lowering, Train, Validation};

@@ -30,7 +30,7 @@ impl PostHoc {
         let id = sources.add("the defaults", DEFAULTS, ".");
         let mut table = Table::parse(DEFAULTS, id)?;
         config::apply(&mut table, overrides, sources)?;
-        let mut sections = Sections { table, sources };
+        let mut sections = Sections { table, place: None, sources };
         let read = Self {
             calibrators: sections.calibrators()?,
             aggregator: sections.component()?,

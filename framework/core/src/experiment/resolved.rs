@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::Arm;
-use crate::config::{Data, Origin, Sources, Table, Value};
+use crate::config::{Data, Origin, Sources, Table, Value, toml_text};
 use crate::registry::Built;
 
 /// One section of the resolved file.
@@ -110,19 +110,5 @@ impl View<'_> {
 
     fn place(&self, origin: &Origin) -> String {
         self.sources.describe(origin)
-    }
-}
-
-/// JSON as inline TOML.
-fn toml_text(value: &Json) -> String {
-    match value {
-        Json::Object(map) => {
-            let entries: Vec<String> =
-                map.iter().map(|(key, value)| format!("{key} = {}", toml_text(value))).collect();
-            format!("{{ {} }}", entries.join(", "))
-        }
-        Json::Array(items) => format!("[{}]", items.iter().map(toml_text).collect::<Vec<_>>().join(", ")),
-        Json::String(text) => toml::Value::String(text.clone()).to_string(),
-        plain => plain.to_string(),
     }
 }

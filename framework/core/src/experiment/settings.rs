@@ -11,9 +11,11 @@ use crate::config::ConfigError;
 #[serde(deny_unknown_fields)]
 pub struct Train {
     /// Passes over the training set.
+    #[schemars(range(min = 1))]
     pub epochs: usize,
     /// Images in a batch; the last batch of an epoch may be smaller.
     #[serde(default = "default_batch_size")]
+    #[schemars(range(min = 2))]
     pub batch_size: usize,
     /// Consecutive images that share batch-norm statistics: a number, or `"all"` for the whole batch. Running statistics are
     /// those of the first group, as with one replica a device in the reference.
@@ -128,15 +130,18 @@ impl JsonSchema for BatchNormGroup {
 #[serde(deny_unknown_fields, default)]
 pub struct Evaluate {
     /// Test distributions, by the names that the data set gives them.
+    #[schemars(length(min = 1))]
     pub distributions: Vec<String>,
     /// Whether every distribution is evaluated a second time with the log of its true class prior added to the logits, as
     /// if that prior were known.
     pub prior_correction: bool,
     /// Equal-width bins of calibration errors.
+    #[schemars(range(min = 1))]
     pub bins: usize,
     /// Cross-fitting, an explicit protocol where there is no validation split: calibrators and aggregators are fitted on all
     /// but one of so many folds of the test images and applied to that one, fold by fold. It replaces `[validation]`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 2))]
     pub cross_fit: Option<usize>,
 }
 
@@ -187,7 +192,10 @@ impl Validation {
             (None, Some(f)) => {
                 Err(ConfigError::key("fraction", format!("expected a fraction between 0 and 1, found {f}")))
             }
-            _ => Err(ConfigError::new("expected either `per_class` or `fraction`")),
+            (Some(_), Some(_)) => {
+                Err(ConfigError::key("fraction", "expected either `per_class` or `fraction`, found both"))
+            }
+            (None, None) => Err(ConfigError::new("expected either `per_class` or `fraction`, found neither")),
         }
     }
 

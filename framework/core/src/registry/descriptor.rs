@@ -5,8 +5,9 @@ use std::fmt;
 use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
+use super::parameter::{self, Parameter};
 use crate::config::{ConfigError, Sources, Value};
 
 /// The kinds of components, in the order in which an experiment uses them.
@@ -70,6 +71,16 @@ impl Kind {
         }
     }
 
+    /// The header of its tables in experiment files: `[head]`, or `[[mixing]]` where there may be several.
+    pub fn header(self) -> String {
+        if self.is_list() { format!("[[{self}]]") } else { format!("[{self}]") }
+    }
+
+    /// Whether an experiment may have several of this kind, one after the other.
+    pub fn is_list(self) -> bool {
+        matches!(self, Self::Augmentation | Self::Mixing | Self::Calibrator)
+    }
+
     /// The question that a component of this kind answers.
     pub fn question(self) -> &'static str {
         match self {
@@ -96,8 +107,9 @@ impl fmt::Display for Kind {
 
 /// A component is its own settings: a plain struct that serde reads from its table in the experiment file, with
 /// `#[serde(deny_unknown_fields)]` and a default for everything that has a sensible one. Doc comments of its fields are
-/// what `balpoe describe` shows. A setting that says where something is, or how errors are met, and not what comes out, is kept
-/// out of the keys of cells by `#[schemars(extend("whereabouts" = true))]`.
+/// what `balpoe describe` shows of the settings, and that of the struct what it says of the component: there stands the equation.
+/// A setting that says where something is, or how errors are met, and not what comes out, is kept out of the keys of cells by
+/// `#[schemars(extend("whereabouts" = true))]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no settings that `register!` could read",
     note = "implement `balpoe_core::registry::Component` for it, and derive Debug, Serialize, Deserialize and JsonSchema"
@@ -156,78 +168,15 @@ pub struct Descriptor {
     pub line: u32,
 }
 
-/// One setting of a component, as its schema has it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Parameter {
-    /// The key.
-    pub name: String,
-    /// The JSON type, such as `number`.
-    pub form: String,
-    /// The default as JSON; none for a setting that must be given.
-    pub default: Option<Json>,
-    /// The field's documentation.
-    pub documentation: String,
-}
-
 impl Descriptor {
+    /// What it does in full, with the equation: the doc comment of the settings type, in Markdown.
+    pub fn description(&self) -> String {
+        parameter::description(&(self.schema)().to_value())
+    }
+
     /// The settings, in the order of the struct's fields.
     pub fn parameters(&self) -> Vec<Parameter> {
-        let schema = (self.schema)().to_value();
-        properties(&schema)
-            .into_iter()
-            .flatten()
-            .map(|(name, property)| Parameter {
-                name: name.clone(),
-                form: form(property, &schema),
-                default: property.get("default").cloned(),
-                documentation: property
-                    .get("description")
-                    .and_then(|d| d.as_str())
-                    .unwrap_or_default()
-                    .replace('\n', " "),
-            })
-            .collect()
-    }
-}
-
-/// The settings in a schema, which may refer to another type that the component wraps.
-pub(super) fn properties(schema: &Json) -> Option<&Map<String, Json>> {
-    resolved(schema, schema).get("properties")?.as_object()
-}
-
-/// What a `$ref` of the schema stands for.
-fn resolved<'a>(part: &'a Json, schema: &'a Json) -> &'a Json {
-    let reference = part.get("$ref").and_then(Json::as_str).and_then(|text| text.strip_prefix('#'));
-    reference.and_then(|pointer| schema.pointer(pointer)).unwrap_or(part)
-}
-
-/// The form of a property in words: `number`, `array of number`, or alternatives joined by "or".
-fn form(property: &Json, schema: &Json) -> String {
-    let property = resolved(property, schema);
-    if let Some(value) = property.get("const") {
-        return value.to_string();
-    }
-    if let Some(values) = property.get("enum").and_then(Json::as_array) {
-        let values: Vec<String> = values.iter().map(ToString::to_string).collect();
-        return values.join(" or ");
-    }
-    for key in ["anyOf", "oneOf"] {
-        if let Some(options) = property.get(key).and_then(Json::as_array) {
-            let mut options: Vec<String> = options.iter().map(|option| form(option, schema)).collect();
-            options.dedup();
-            return options.join(" or ");
-        }
-    }
-    match property.get("type") {
-        Some(Json::String(name)) => match property.get("items") {
-            Some(items) => format!("{name} of {}", form(items, schema)),
-            None => name.clone(),
-        },
-        Some(Json::Array(names)) => {
-            let names: Vec<&str> = names.iter().filter_map(Json::as_str).collect();
-            names.join(" or ")
-        }
-        _ => "any".to_owned(),
+        parameter::parameters(&(self.schema)().to_value())
     }
 }
 

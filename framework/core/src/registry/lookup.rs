@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::descriptor::properties;
+use super::parameter::properties;
 use super::{Component, Descriptor, Kind, Registration};
 use crate::config::{self, ConfigError, Sources, Table, Value, suggestion};
 
@@ -104,7 +104,8 @@ pub fn conflicts() -> Vec<String> {
 pub fn build<T: ComponentKind + ?Sized>(value: Value, sources: &Sources) -> Result<Built<T>, ConfigError> {
     let kind = T::KIND;
     let place = value.origin.clone();
-    let mut table = value.into_table()?;
+    let help = format!("write {} and under it kind = \"…\"", kind.header());
+    let mut table = value.into_table().map_err(|error| error.help(help))?;
     let registrations = T::registrations();
     let mut known: Vec<&str> = registrations.iter().map(|r| r.descriptor.name).collect();
     known.sort_unstable();
@@ -115,13 +116,8 @@ pub fn build<T: ComponentKind + ?Sized>(value: Value, sources: &Sources) -> Resu
     };
     let name: String = config::deserialize(chosen.value.clone(), sources)?;
     let Some(registration) = registrations.into_iter().find(|r| r.descriptor.name == name) else {
-        let near = suggestion(&name, known.iter().copied())
-            .map(|n| format!("did you mean \"{n}\"? "))
-            .unwrap_or_default();
-        return Err(ConfigError::at(chosen.value.origin, format!("unknown {kind} \"{name}\"")).help(format!(
-            "{near}registered {kind}s: {}; if \"{name}\" comes from a plugin crate, add `use that_crate as _;` to the program that links it",
-            known.join(", ")
-        )));
+        return Err(ConfigError::at(chosen.value.origin, format!("unknown {kind} \"{name}\""))
+            .help(help_on_name(kind, &name, &known)));
     };
     let origin = chosen.value.origin;
     let table_value = Value { data: config::Data::Table(table.clone()), origin: origin.clone() };
@@ -136,6 +132,21 @@ pub fn build<T: ComponentKind + ?Sized>(value: Value, sources: &Sources) -> Resu
         settings,
         identity,
     })
+}
+
+/// What to do about a name that is not registered: perhaps it is misspelt, or of another kind, or its crate is not linked.
+fn help_on_name(kind: Kind, name: &str, known: &[&str]) -> String {
+    let elsewhere = descriptors().into_iter().find(|d| d.name == name).map(|d| d.kind);
+    let near = match (suggestion(name, known.iter().copied()), elsewhere) {
+        (Some(near), _) => format!("did you mean \"{near}\"? "),
+        (None, Some(other)) => format!("\"{name}\" is one of the {other}s, for {}; ", other.header()),
+        (None, None) => String::new(),
+    };
+    format!(
+        "{near}registered {kind}s: {}; if \"{name}\" comes from a plugin crate, add `use that_crate as _;` to the program \
+         that links it",
+        known.join(", ")
+    )
 }
 
 /// What [`crate::register!`] puts into a registration: reads, checks and boxes one component type.

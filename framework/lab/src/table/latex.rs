@@ -128,8 +128,37 @@ fn escape(words: &str) -> String {
             '↑' => escaped.push_str(r"$\uparrow$"),
             '↓' => escaped.push_str(r"$\downarrow$"),
             c if c.is_whitespace() || c.is_control() => escaped.push(' '),
-            c => escaped.push(c),
+            c => match greek(c) {
+                Some(name) => escaped.push_str(&format!(r"$\{name}$")),
+                None => escaped.push(c),
+            },
         }
     }
     escaped.trim().to_owned()
+}
+
+/// The command of a Greek letter, since arms are called after their hyperparameters and pdfTeX knows no such letter.
+fn greek(letter: char) -> Option<&'static str> {
+    let name = match letter {
+        'α' => "alpha",
+        'β' => "beta",
+        'γ' => "gamma",
+        'δ' => "delta",
+        'ε' => "varepsilon",
+        'η' => "eta",
+        'θ' => "theta",
+        'κ' => "kappa",
+        'λ' => "lambda",
+        'μ' => "mu",
+        'π' => "pi",
+        'ρ' => "rho",
+        'σ' => "sigma",
+        'τ' => "tau",
+        'φ' => "varphi",
+        'χ' => "chi",
+        'ψ' => "psi",
+        'ω' => "omega",
+        _ => return None,
+    };
+    Some(name)
 }

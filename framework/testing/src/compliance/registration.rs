@@ -30,6 +30,9 @@ fn describes_itself<T: ?Sized>(registration: &Registration<T>, findings: &mut Fi
     findings.expect(matches!(&named, Ok(Some(kind)) if kind == descriptor.name), || {
         format!("its example must have `kind = \"{}\"`, found {named:?}", descriptor.name)
     });
+    findings.expect(!descriptor.description().trim().is_empty(), || {
+        "its settings type has no doc comment, so `describe` has nothing to say about it".to_owned()
+    });
     for parameter in descriptor.parameters() {
         findings.expect(!parameter.documentation.trim().is_empty(), || {
             format!(
