@@ -63,6 +63,9 @@ pub(crate) enum Command {
     /// Begin something of your own
     #[command(subcommand)]
     New(NewCommand),
+    /// Exchange weights with PyTorch: safetensors files under the reference's parameter names
+    #[command(subcommand)]
+    Weights(WeightsCommand),
     /// What this machine offers, and what is missing
     Doctor {
         #[command(flatten)]
@@ -162,6 +165,10 @@ pub(crate) struct RunArguments {
     /// How the tables are printed
     #[arg(long, default_value = "text")]
     pub(crate) format: Format,
+    /// Only try the experiment out: a few steps of at most four images in every phase, with generated images where the data
+    /// are absent, then evaluation and tables, in a temporary folder
+    #[arg(long, conflicts_with = "out")]
+    pub(crate) smoke: bool,
 }
 
 /// A form of the log of training.
@@ -183,6 +190,12 @@ pub(crate) struct PlanArguments {
     pub(crate) data: DataRoot,
     #[command(flatten)]
     pub(crate) store: StoreRoot,
+    /// Run a few training steps of every arm, and tell from them how long it will take
+    #[arg(long)]
+    pub(crate) measure: bool,
+    /// Threads that are measured with; all cores if not given
+    #[arg(long)]
+    pub(crate) threads: Option<usize>,
 }
 
 #[derive(Debug, Args)]
@@ -487,6 +500,64 @@ pub(crate) enum ExportPart {
     Predictions,
     /// The trained network.
     Weights,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WeightsCommand {
+    /// Write the weights of a finished cell, or of a file, under other names
+    Export {
+        /// A finished cell (the beginning of its key), or a safetensors file
+        #[arg(value_name = "CELL|FILE")]
+        source: String,
+        /// The file to write
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+        /// `pytorch`: `backbone.layer1.0.conv1.weight`, with counters of batches; `plain`: as in the run store
+        #[arg(long, value_enum, default_value = "pytorch")]
+        names: Names,
+        #[command(flatten)]
+        store: StoreRoot,
+    },
+    /// Make a finished cell of weights that were trained elsewhere: check them, predict the test images, evaluate
+    Import(ImportArguments),
+}
+
+/// How tensors are called in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Names {
+    /// As in the state of the reference's model.
+    Pytorch,
+    /// As here.
+    Plain,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArguments {
+    /// A safetensors file with the state of the reference's model, or weights of a cell
+    #[arg(value_name = "FILE")]
+    pub(crate) weights: PathBuf,
+    /// The experiment whose data, network and evaluation the weights are for
+    #[arg(long, value_name = "FILE")]
+    pub(crate) experiment: PathBuf,
+    /// Which arm of it
+    #[arg(long, value_name = "ARM")]
+    pub(crate) arm: Option<String>,
+    /// The seed that the weights were trained with, for the table; the experiment's first if not given
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Change a setting, such as `backbone.experts=1`; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Threads; all cores if not given
+    #[arg(long)]
+    pub(crate) threads: Option<usize>,
+    /// text, markdown, latex, csv or json
+    #[arg(long, default_value = "text")]
+    pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) data: DataRoot,
+    #[command(flatten)]
+    pub(crate) store: StoreRoot,
 }
 
 #[derive(Debug, Subcommand)]

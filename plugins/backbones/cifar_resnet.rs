@@ -8,6 +8,8 @@ use balpoe_net::{BatchNorm, Conv, NetBuilder, NetError, NodeId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::experts::{branch, pool};
+
 /// Settings of the CIFAR residual networks of He et al. 2016 (section 4.2): three stages of basic blocks, of which every expert has the
 /// later ones for itself.
 ///
@@ -102,50 +104,33 @@ impl CifarResNet {
     }
 }
 
-/// A network of these settings with this many blocks a stage, under construction.
+/// A network of these settings with this many blocks a stage.
 struct Construction<'a> {
     settings: &'a CifarResNet,
     blocks: usize,
-    net: &'a mut NetBuilder,
 }
 
 impl Construction<'_> {
     /// The whole network: one feature vector per expert.
-    fn features(&mut self) -> Result<Vec<NodeId>, NetError> {
+    fn features(&self, net: &mut NetBuilder) -> Result<Vec<NodeId>, NetError> {
         let CifarResNet { experts, width, share_layer2, share_layer3, .. } = *self.settings;
         let (layer2, layer3) = self.settings.channels();
-        let x = self.net.conv(self.net.input(), "conv1", Conv::new(width, 3).padding(1))?;
-        let x = self.net.batch_norm(x, "bn1", BatchNorm::new())?;
-        let x = self.net.relu(x)?;
-        let x = self.stage(x, "layer1", width, 1)?;
-        let x = self.branches(&[x], "layer2", layer2, share_layer2)?;
-        let x = self.branches(&x, "layer3", layer3, share_layer3)?;
-        let x = x.into_iter().map(|x| self.net.global_average_pool(x)).collect::<Result<Vec<_>, _>>()?;
-        Ok((0..experts).map(|expert| x[expert % x.len()]).collect())
-    }
-
-    /// A stage for each expert, on its own input or all on the only one; or one stage for all. (The reference computes a
-    /// shared stage anew for every expert, with the same result.)
-    fn branches(
-        &mut self,
-        inputs: &[NodeId],
-        name: &str,
-        channels: usize,
-        shared: bool,
-    ) -> Result<Vec<NodeId>, NetError> {
-        let experts = self.settings.experts;
-        if shared || experts == 1 {
-            return Ok(vec![self.stage(inputs[0], name, channels, 2)?]);
-        }
-        let branch = |expert| {
-            let input = inputs[expert % inputs.len()];
-            self.stage(input, &format!("{name}s.{expert}"), channels, 2)
-        };
-        (0..experts).map(branch).collect()
+        let x = net.conv(net.input(), "conv1", Conv::new(width, 3).padding(1))?;
+        let x = net.batch_norm(x, "bn1", BatchNorm::new())?;
+        let x = net.relu(x)?;
+        let x = self.stage(net, x, "layer1", width, 1)?;
+        let x = branch(net, experts, share_layer2, &[x], "layer2", |net, x, name| {
+            self.stage(net, x, name, layer2, 2)
+        })?;
+        let x = branch(net, experts, share_layer3, &x, "layer3", |net, x, name| {
+            self.stage(net, x, name, layer3, 2)
+        })?;
+        pool(net, experts, &x)
     }
 
     fn stage(
-        &mut self,
+        &self,
+        net: &mut NetBuilder,
         mut x: NodeId,
         name: &str,
         channels: usize,
@@ -153,13 +138,19 @@ impl Construction<'_> {
     ) -> Result<NodeId, NetError> {
         for block in 0..self.blocks {
             let stride = if block == 0 { stride } else { 1 };
-            x = self.block(x, &format!("{name}.{block}"), channels, stride)?;
+            x = self.block(net, x, &format!("{name}.{block}"), channels, stride)?;
         }
         Ok(x)
     }
 
-    fn block(&mut self, x: NodeId, name: &str, channels: usize, stride: usize) -> Result<NodeId, NetError> {
-        let net = &mut *self.net;
+    fn block(
+        &self,
+        net: &mut NetBuilder,
+        x: NodeId,
+        name: &str,
+        channels: usize,
+        stride: usize,
+    ) -> Result<NodeId, NetError> {
         let y = net.conv(x, format!("{name}.conv1"), Conv::new(channels, 3).stride(stride).padding(1))?;
         let y = net.batch_norm(y, format!("{name}.bn1"), BatchNorm::new())?;
         let y = net.relu(y)?;
@@ -198,7 +189,7 @@ macro_rules! depth {
             }
 
             fn describe(&self, net: &mut NetBuilder) -> Result<Vec<NodeId>, NetError> {
-                Construction { settings: &self.0, blocks: $blocks, net }.features()
+                Construction { settings: &self.0, blocks: $blocks }.features(net)
             }
         }
 

@@ -1,6 +1,6 @@
 //! CIFAR-10-LT and CIFAR-100-LT: long-tailed subsets of the official files.
 
-use balpoe_core::components::{Data, DataError, Dataset, FileReport, Place, Progress};
+use balpoe_core::components::{Data, DataError, Dataset, FileReport, Outline, Place, Progress};
 use balpoe_core::config::ConfigError;
 use balpoe_core::registry::Component;
 use balpoe_data::{CIFAR10, CIFAR100, Draw, LongTailed, Profile, TestDistribution};
@@ -96,6 +96,11 @@ impl CifarSettings {
         };
         data.load(place.root, &settings)
     }
+
+    fn outline(&self, data: &balpoe_data::Cifar) -> Option<Outline> {
+        let counts = self.profile.training_counts(data.classes(), data.largest_class(), self.imbalance_ratio);
+        Some(Outline { size: (32, 32), class_counts: counts.ok()? })
+    }
 }
 
 macro_rules! cifar {
@@ -118,6 +123,10 @@ macro_rules! cifar {
 
             fn distribution(&self, name: &str, data: &Data) -> Result<Vec<u32>, DataError> {
                 name.parse::<TestDistribution>()?.positions(&data.test.labels, data.classes.len())
+            }
+
+            fn outline(&self, _: Place<'_>) -> Option<Outline> {
+                self.0.outline(&$data)
             }
 
             fn verify(&self, place: Place<'_>) -> Result<Vec<FileReport>, DataError> {

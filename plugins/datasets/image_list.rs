@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use balpoe_core::components::{Data, DataError, Dataset, FileReport, Place, Progress};
+use balpoe_core::components::{Data, DataError, Dataset, FileReport, Outline, Place, Progress};
 use balpoe_core::config::ConfigError;
 use balpoe_core::registry::Component;
 use schemars::JsonSchema;
@@ -26,6 +26,10 @@ impl Dataset for ImageList {
 
     fn distribution(&self, name: &str, data: &Data) -> Result<Vec<u32>, DataError> {
         self.0.distribution(name, data)
+    }
+
+    fn outline(&self, place: Place<'_>) -> Option<Outline> {
+        self.0.outline(place)
     }
 
     fn verify(&self, place: Place<'_>) -> Result<Vec<FileReport>, DataError> {

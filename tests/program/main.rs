@@ -16,4 +16,6 @@ mod new_plugin;
 mod resume;
 mod runs;
 mod sandbox;
+mod smoke;
+mod weights;
 mod wrong_inputs;

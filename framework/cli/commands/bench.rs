@@ -38,7 +38,7 @@ pub(super) fn run(command: &BenchCommand) -> Result<ExitCode, Failure> {
     let experiment = experiment(arguments.experts, arguments.batch, &mut sources)?;
     let threads = arguments.threads.unwrap_or_else(available_threads).max(1);
     let repeats = arguments.repeats.max(1);
-    let options = BenchOptions { work, threads, repeats, operations: arguments.operations };
+    let options = BenchOptions { work, threads, warm_up: 3, repeats, operations: arguments.operations };
     let counts = class_counts();
     let mut measured = None;
     for arm in &experiment.arms {

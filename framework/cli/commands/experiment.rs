@@ -7,9 +7,10 @@ use std::time::Duration;
 use balpoe_core::config::Sources;
 use balpoe_core::experiment::Experiment;
 use balpoe_lab::{
-    FailureClass, LogOptions, MlflowServer, RunOptions, Store, run as run_cells, summarise, table,
+    FailureClass, LogOptions, MlflowServer, RunOptions, Store, miniature, run as run_cells, summarise, table,
     write_tables,
 };
+use tempfile::TempDir;
 
 use crate::arguments::{LogForm, RunArguments};
 use crate::diagnostics::Failure;
@@ -23,9 +24,20 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     device(&arguments.device)?;
     let mut sources = Sources::default();
     let file = &arguments.experiment.file;
-    let experiment = Experiment::read(file, &arguments.experiment.overrides(), &mut sources)
+    let mut experiment = Experiment::read(file, &arguments.experiment.overrides(), &mut sources)
         .map_err(|error| Failure::with(error, &sources))?;
-    let store = Store::open(&arguments.store.root)?;
+    let mut scratch = None;
+    if arguments.smoke {
+        let notices = miniature(&mut experiment, &arguments.data.root);
+        for notice in notices.map_err(|error| Failure::with(error, &sources))? {
+            terminal::tell(&format!("{notice}\n"));
+        }
+        let made = TempDir::new();
+        scratch =
+            Some(made.map_err(|error| Failure::usage(format!("cannot make a temporary folder: {error}")))?);
+    }
+    // The temporary folder is removed when it is dropped, whatever comes out.
+    let store = Store::open(scratch.as_ref().map_or(arguments.store.root.as_path(), TempDir::path))?;
     let interrupted = ctrlc::set_handler(|| {
         // The second time, do not wait for the step to end.
         if INTERRUPTED.swap(true, Ordering::Relaxed) {

@@ -18,6 +18,7 @@ mod report;
 mod runs;
 mod schema;
 mod tables;
+mod weights;
 
 use std::process::ExitCode;
 
@@ -58,6 +59,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Runs { command, store } => runs::run(command, &store),
         Command::Audit(arguments) => audit::run(&arguments),
         Command::New(NewCommand::Plugin(arguments)) => new::plugin(&arguments),
+        Command::Weights(command) => weights::run(&command),
         Command::Doctor { data } => Ok(doctor::run(&data.root)),
         Command::Bench(command) => bench::run(&command),
     }

@@ -3,21 +3,27 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use balpoe_core::components::Place;
 use balpoe_core::config::Sources;
 use balpoe_core::experiment::Experiment;
-use balpoe_lab::{LabError, PreparedArm, Store};
+use balpoe_lab::{Estimate, LabError, PreparedArm, Store};
 
+use super::experiment::available_threads;
 use crate::arguments::PlanArguments;
 use crate::diagnostics::Failure;
 use crate::terminal;
 
+/// Numbers of devices that are planned for.
+const DEVICES: [usize; 4] = [1, 2, 4, 8];
+
 pub(super) fn run(arguments: &PlanArguments) -> Result<ExitCode, Failure> {
     let mut sources = Sources::default();
     let file = &arguments.experiment.file;
-    let experiment = Experiment::read(file, &arguments.experiment.overrides(), &mut sources)
+    let mut experiment = Experiment::read(file, &arguments.experiment.overrides(), &mut sources)
         .map_err(|error| Failure::with(error, &sources))?;
     let mut text = format!("# {}, seeds {:?}\n", experiment.name, experiment.seeds);
-    for arm in &experiment.arms {
+    let threads = arguments.threads.unwrap_or_else(available_threads).max(1);
+    for arm in &mut experiment.arms {
         let _ = write!(text, "\n# arm {}\n", arm.name);
         for section in arm.resolved(&sources) {
             let _ = writeln!(text, "\n{}", section.header);
@@ -29,7 +35,7 @@ pub(super) fn run(arguments: &PlanArguments) -> Result<ExitCode, Failure> {
             }
         }
         let store = Store::at(&arguments.store.root);
-        match PreparedArm::for_results(arm, &experiment.seeds, &arguments.data.root, &store) {
+        let outline = match PreparedArm::for_results(arm, &experiment.seeds, &arguments.data.root, &store) {
             Ok(prepared) => {
                 let net = &prepared.network.net;
                 let _ = writeln!(
@@ -49,10 +55,22 @@ pub(super) fn run(arguments: &PlanArguments) -> Result<ExitCode, Failure> {
                     let _ =
                         writeln!(text, "# cell seed {seed}: {} ({state})", store.cell(&key).path().display());
                 }
+                Some(prepared.outline())
             }
             Err(error @ LabError::Config(_)) => return Err(Failure::with(error, &sources)),
             Err(error) => {
                 let _ = writeln!(text, "\n# network and cells unknown: {error}");
+                arm.dataset.component.outline(Place { root: &arguments.data.root })
+            }
+        };
+        if let Some(outline) = outline {
+            let estimate = Estimate::new(arm, &outline, threads, arguments.measure);
+            let estimate = match estimate {
+                Ok(estimate) => estimate.table(&DEVICES),
+                Err(error) => format!("cost unknown: {error}\n"),
+            };
+            for line in estimate.lines() {
+                let _ = writeln!(text, "# {line}");
             }
         }
     }

@@ -25,6 +25,7 @@ use crate::split::TrainingSplit;
 use crate::store::{CellFolder, CellManifest};
 use crate::summary::Metrics;
 use crate::trainer::Trainer;
+use crate::weights::WeightFile;
 
 /// Images that are predicted at once.
 const PREDICTION_BATCH: usize = 256;
@@ -104,17 +105,45 @@ impl Cell<'_> {
             }
             return Err(error);
         }
+        self.finish(&mut trainer, manifest, options, observer)?;
+        checkpoints.clear()?;
+        Ok(Trained { logs, progress: trainer.progress })
+    }
 
+    /// Takes weights from elsewhere in place of training, and saves them and their predictions.
+    pub(crate) fn adopt(
+        &self,
+        weights: &WeightFile,
+        manifest: &CellManifest,
+        options: RunOptions<'_>,
+        observer: &Observer<'_>,
+    ) -> Result<(), LabError> {
+        let train = &self.split.train;
+        let mut trainer =
+            Trainer::new(self.arm, self.data, train, self.network, self.name.seed, options.threads)?;
+        trainer.load(weights)?;
+        self.folder.write_manifest(manifest)?;
+        self.folder.write_data_record(&DataRecord::of(self.data))?;
+        self.finish(&mut trainer, manifest, options, observer)
+    }
+
+    /// Saves weights and predictions of a network that is trained, and marks the cell as done.
+    fn finish(
+        &self,
+        trainer: &mut Trainer<'_>,
+        manifest: &CellManifest,
+        options: RunOptions<'_>,
+        observer: &Observer<'_>,
+    ) -> Result<(), LabError> {
         observer(&Event::Predicting(self.name));
         self.folder.write_weights(&trainer.weights())?;
         let test_positions: Vec<u32> = (0..self.data.test.len() as u32).collect();
-        let test =
-            self.predict(&mut trainer, &self.data.test, &test_positions, SampleSplit::Test, options)?;
+        let test = self.predict(trainer, &self.data.test, &test_positions, SampleSplit::Test, options)?;
         self.folder.write_predictions("test", &test)?;
         if !self.split.validation.is_empty() {
             let positions = &self.split.validation_positions;
             let kept =
-                self.predict(&mut trainer, &self.split.validation, positions, SampleSplit::Train, options)?;
+                self.predict(trainer, &self.split.validation, positions, SampleSplit::Train, options)?;
             self.folder.write_predictions("validation", &kept)?;
         }
         let splits = [&self.split.train, &self.data.test];
@@ -124,9 +153,7 @@ impl Cell<'_> {
         let mut done = manifest.clone();
         done.finished = Some(jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
         done.seconds = trainer.progress.seconds;
-        self.folder.write_manifest(&done)?;
-        checkpoints.clear()?;
-        Ok(Trained { logs, progress: trainer.progress })
+        self.folder.write_manifest(&done)
     }
 
     fn epochs(

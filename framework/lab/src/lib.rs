@@ -13,6 +13,7 @@ pub mod comparison;
 mod data_record;
 mod diversity;
 mod error;
+mod estimate;
 mod evaluate;
 mod event;
 mod figures;
@@ -33,6 +34,7 @@ mod results;
 mod run;
 pub mod runs;
 mod settings_text;
+mod smoke;
 mod split;
 mod store;
 mod stored;
@@ -40,6 +42,7 @@ pub mod summary;
 pub mod table;
 mod tensors;
 mod trainer;
+mod weights;
 
 pub use bench::{
     BenchInputOptions, BenchOptions, BenchResult, OperationSpeed, Operations, Work, bench, bench_input,
@@ -47,6 +50,7 @@ pub use bench::{
 };
 pub use cell::RunOptions;
 pub use error::{FailureClass, LabError};
+pub use estimate::{Estimate, StepTime};
 pub use event::{CellName, Event, Observer, Step};
 pub use finished::calibration_tables;
 pub use log::{LogOptions, MlflowServer};
@@ -54,6 +58,8 @@ pub use network::{Heads, Network};
 pub use report::write_report;
 pub use results::{published_rows, summarise, write_tables};
 pub use run::{ArmOutcome, CellOutcome, PreparedArm, Protocol, collect, run};
+pub use smoke::miniature;
 pub use store::{CellFolder, CellManifest, Store};
-pub use stored::{StoredExperiment, stored_experiment};
+pub use stored::{StoredExperiment, stored_cell, stored_experiment};
 pub use trainer::{StepResult, Trainer};
+pub use weights::{WeightFile, WeightNames, export_weights, import_weights};

@@ -5,6 +5,7 @@ use balpoe_core::experiment::{Arm, Lowering};
 use balpoe_net::{Net, NetBuilder, Shape};
 
 use crate::error::LabError;
+use crate::weights::Pretrained;
 
 /// A network with its experts' places in it.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub struct Network {
     pub features: usize,
     /// Where the logits come from.
     pub heads: Heads,
+    /// What the backbone starts from, where that is not chance.
+    pub(crate) pretrained: Option<Pretrained>,
 }
 
 /// How heads are computed.
@@ -35,10 +38,17 @@ impl Network {
     /// Describes an arm's network for a data set.
     ///
     /// # Errors
-    /// If shapes do not fit.
+    /// If shapes do not fit, or the weights that the backbone is to start from do not.
     pub fn describe(arm: &Arm, data: &Data) -> Result<Self, LabError> {
-        let (height, width) = data.size;
-        let classes = data.classes.len();
+        Self::of_shape(arm, data.size, data.classes.len())
+    }
+
+    /// Describes an arm's network for images of this height and width and so many classes.
+    ///
+    /// # Errors
+    /// As [`describe`](Self::describe).
+    pub fn of_shape(arm: &Arm, size: (usize, usize), classes: usize) -> Result<Self, LabError> {
+        let (height, width) = size;
         let mut net = NetBuilder::new(Shape::new(height, width, 3));
         let features = arm.backbone.component.describe(&mut net)?;
         let experts = features.len();
@@ -48,6 +58,7 @@ impl Network {
             length = net.shape(feature)?.channels;
         }
 
+        let backbone_parameters = net.parameters();
         let head = &arm.head.component;
         let mut lowered = Vec::new();
         let mut plugin = Vec::new();
@@ -76,7 +87,21 @@ impl Network {
         } else {
             Heads::Plugin(plugin)
         };
-        Ok(Self { net: net.finish()?, experts, classes, features: length, heads })
+        let net = net.finish()?;
+        let pretrained = match arm.backbone.component.pretrained() {
+            Some(path) => Some(Pretrained::read(path, &net, backbone_parameters)?),
+            None => None,
+        };
+        Ok(Self { net, experts, classes, features: length, heads, pretrained })
+    }
+
+    /// A text that identifies the network and the weights that it starts from, apart from what the seed decides.
+    pub(crate) fn identity(&self) -> String {
+        let mut text = self.net.canonical_text();
+        if let Some(pretrained) = &self.pretrained {
+            text.push_str(&format!("pretrained {}\n", pretrained.sha256()));
+        }
+        text
     }
 }
 

@@ -85,7 +85,12 @@ fn protocol(experiment: &Experiment, outcomes: &[ArmOutcome]) -> Vec<String> {
                 p.classes,
                 &p.subset[..p.subset.len().min(16)]
             ),
-            format!("results are those of the last epoch ({})", arm.train.epochs),
+            match &arm.train.imported {
+                None => format!("results are those of the last epoch ({})", arm.train.epochs),
+                Some(weights) => {
+                    format!("weights trained elsewhere, SHA-256 {}", &weights[..weights.len().min(16)])
+                }
+            },
             format!("calibration errors over {} bins of equal width, (lo, hi]", arm.evaluate.bins),
         ];
         for cell in &outcome.cells {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Instant;
 
-use balpoe_core::components::{Data, DataError, Place, SampleId, SampleSplit};
+use balpoe_core::components::{Data, DataError, Outline, Place, SampleId, SampleSplit};
 use balpoe_core::config::ConfigError;
 use balpoe_core::experiment::{Arm, Experiment, Key, OnFailure};
 use balpoe_stats::calibration::Outcomes;
@@ -157,9 +157,15 @@ impl<'a> PreparedArm<'a> {
         kept.ok_or_else(too_many)?.ensemble(&self.data.test.labels, classes)
     }
 
+    /// Image size and class counts of the data.
+    pub fn outline(&self) -> Outline {
+        let class_counts = self.data.train.class_counts(self.data.classes.len());
+        Outline { size: self.data.size, class_counts }
+    }
+
     /// The key of a seed's weights.
     pub fn train_key(&self, seed: u64) -> Key {
-        self.arm.train_key(seed, &self.data.fingerprint, &self.network.net.canonical_text())
+        self.arm.train_key(seed, &self.data.fingerprint, &self.network.identity())
     }
 
     fn protocol(&self) -> Protocol {
@@ -247,6 +253,13 @@ fn run_cell(
         }
     } else {
         prepared.require_images()?;
+        if let Some(weights) = &arm.train.imported {
+            let message = format!("the weights {weights} are not in this run store");
+            let error = ConfigError::key("imported", message).help(
+                "bring them in with `balpoe weights import`; a cell of imported weights is never trained",
+            );
+            return Err(arm.blame("train", error).into());
+        }
         let _claim = folder.claim()?;
         // Another process may have finished it while this one waited for its turn.
         if !folder.is_done(key)? {
@@ -337,7 +350,7 @@ fn stored_cell(
     Ok((evaluation.metrics, evaluation.fitted))
 }
 
-fn manifest(
+pub(crate) fn manifest(
     experiment: &Experiment,
     prepared: &PreparedArm<'_>,
     name: &CellName,

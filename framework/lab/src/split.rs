@@ -73,7 +73,8 @@ impl Images for Subset {
     }
 }
 
-fn subset(split: &Split, positions: &[u32]) -> Split {
+/// The images at these positions.
+pub(crate) fn subset(split: &Split, positions: &[u32]) -> Split {
     Split {
         images: Arc::new(Subset { images: Arc::clone(&split.images), positions: positions.to_vec() }),
         labels: positions.iter().map(|&p| split.labels[p as usize]).collect(),

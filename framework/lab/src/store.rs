@@ -185,6 +185,11 @@ impl Store {
 }
 
 impl CellFolder {
+    /// The cell in this folder.
+    pub(crate) fn at(path: &Path) -> Self {
+        Self { path: path.to_path_buf() }
+    }
+
     /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
@@ -319,8 +324,13 @@ impl CellFolder {
         self.path.join(EVALUATIONS).join(format!("{}.{extension}", key.short()))
     }
 
+    /// Its file of weights, there once the cell is done.
+    pub fn weights(&self) -> PathBuf {
+        self.path.join(WEIGHTS)
+    }
+
     pub(crate) fn write_weights(&self, weights: &Tensors) -> Result<(), LabError> {
-        files::write_atomically(&self.path.join(WEIGHTS), &tensors::encode(weights)?)
+        files::write_atomically(&self.weights(), &tensors::encode(weights)?)
     }
 
     /// Predictions on `test` or `validation`.

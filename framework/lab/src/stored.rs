@@ -8,7 +8,7 @@ use balpoe_core::experiment::{Experiment, OnFailure};
 use crate::error::LabError;
 use crate::run::ArmOutcome;
 use crate::settings_text::experiment_text;
-use crate::store::{CellManifest, Store};
+use crate::store::{CellFolder, CellManifest, Store};
 
 /// Finished cells, and the experiment that their settings describe with some of them changed.
 #[derive(Debug)]
@@ -85,6 +85,26 @@ pub fn stored_experiment(
     whole.seeds.dedup();
     whole.baseline = whole.arms.first().map(|arm| arm.name.clone()).unwrap_or_default();
     Ok(StoredExperiment { experiment: whole, finished })
+}
+
+/// The folder of the one finished cell whose key begins so; folders before it do not matter.
+///
+/// # Errors
+/// If there is none, or more than one.
+pub fn stored_cell(store: &Store, run: &str) -> Result<CellFolder, LabError> {
+    let manifests = finished_manifests(store)?;
+    let chosen: Vec<&CellManifest> = manifests.iter().filter(|m| names_cell(run, m)).collect();
+    let place = store.root().display();
+    match chosen[..] {
+        [one] => Ok(store.folder(&one.train_key)),
+        [] => Err(ConfigError::new(format!("no finished cell in `{place}` is called `{run}`"))
+            .help("name a cell by at least six digits of its key, as `balpoe plan` and `balpoe table` show it; --out names the store")
+            .into()),
+        _ => {
+            let keys: Vec<&str> = chosen.iter().map(|m| &m.train_key[..12]).collect();
+            Err(ConfigError::new(format!("`{run}` may be any of {}", keys.join(", "))).into())
+        }
+    }
 }
 
 impl StoredExperiment {

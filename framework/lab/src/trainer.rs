@@ -14,6 +14,7 @@ use crate::error::LabError;
 use crate::initialise::initial_values;
 use crate::network::{Heads, Network};
 use crate::tensors::{NamedTensor, Tensors};
+use crate::weights::{WeightFile, Weights};
 
 /// A network in training, one step at a time.
 ///
@@ -41,7 +42,7 @@ pub struct StepResult {
 }
 
 impl<'a> Trainer<'a> {
-    /// A network with the initial parameters of this seed, for the classes of `data` and the class counts of `train`.
+    /// A network with the initial parameters of this seed (and the pretrained ones of its backbone, if it has a file of them), for the classes of `data` and the class counts of `train`.
     ///
     /// # Errors
     /// If the objective does not fit the network, or the engine refuses.
@@ -67,6 +68,9 @@ impl<'a> Trainer<'a> {
         for (place, parameter) in network.net.parameters().iter().enumerate() {
             executor.parameter_mut(place).copy_from_slice(&initial_values(parameter, place, seed));
         }
+        if let Some(pretrained) = &network.pretrained {
+            pretrained.load_into(&mut executor);
+        }
         let class_counts = train.class_counts(data.classes.len());
         let trainees = Trainees { experts: network.experts, class_counts: &class_counts };
         let loss =
@@ -76,6 +80,15 @@ impl<'a> Trainer<'a> {
         let slots = arm.optimizer.component.slots();
         let slots = network.net.parameters().iter().map(|p| vec![vec![0.0; p.len()]; slots]).collect();
         Ok(Self { arm, network, executor, loss, lowered, slots, seed, progress: Progress::default() })
+    }
+
+    /// Takes all parameters and running statistics from a file: ours, or the state of the reference's `PyTorch` model.
+    ///
+    /// # Errors
+    /// If the tensors are not those of the network; one error names all that are missing, unexpected or of another shape.
+    pub fn load(&mut self, file: &WeightFile) -> Result<(), LabError> {
+        Weights::whole(&self.network.net, file)?.load_into(&mut self.executor);
+        Ok(())
     }
 
     /// Whether a plugin's mathematics runs in dfdx in every step.

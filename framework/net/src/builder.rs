@@ -35,6 +35,11 @@ impl NetBuilder {
         NodeId(0)
     }
 
+    /// Parameters so far: the place of the next one in [`Net::parameters`].
+    pub fn parameters(&self) -> usize {
+        self.parameters.len()
+    }
+
     /// Shape of a node's value, per image.
     ///
     /// # Errors

@@ -77,6 +77,15 @@ pub struct Place<'a> {
     pub root: &'a Path,
 }
 
+/// What is known of a data set without its files: enough to plan a run, and to try one on generated images.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outline {
+    /// Height and width of the images that the network sees.
+    pub size: (usize, usize),
+    /// Training images of each class, `[classes]`.
+    pub class_counts: Vec<usize>,
+}
+
 /// Which images, labels, class names and splits.
 pub trait Dataset: Debug + Send + Sync {
     /// Loads the data set.
@@ -90,6 +99,11 @@ pub trait Dataset: Debug + Send + Sync {
     /// # Errors
     /// If the data set has no such distribution.
     fn distribution(&self, name: &str, data: &Data) -> Result<Vec<u32>, DataError>;
+
+    /// What is known when the data cannot be loaded, from settings and the files that there are; nothing by default.
+    fn outline(&self, _place: Place<'_>) -> Option<Outline> {
+        None
+    }
 
     /// Looks at every file that the data set needs. A data set without files has nothing to look at.
     ///

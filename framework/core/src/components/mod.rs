@@ -19,7 +19,7 @@ pub use aggregator::{Aggregation, Aggregator, Knowledge, LinearPool};
 pub use augmentation::{Augmentation, Cropping};
 pub use backbone::Backbone;
 pub use calibrator::{Calibration, Calibrator};
-pub use dataset::{Data, DataError, Dataset, FileReport, FileState, Place, Progress, Split};
+pub use dataset::{Data, DataError, Dataset, FileReport, FileState, Outline, Place, Progress, Split};
 pub use error::ComponentError;
 pub use head::{ExpertHead, HeadParameter};
 pub use image::{ChooseWindow, Image, Images, Window};

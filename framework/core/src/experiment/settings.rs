@@ -27,6 +27,9 @@ pub struct Train {
     /// Whether 3x3 convolutions may use Winograd's algorithm, which is faster and rounds a little more.
     #[serde(default = "default_true")]
     pub winograd: bool,
+    /// SHA-256 of weights that `balpoe weights import` put in the place of training. Such a cell is evaluated and never trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<String>,
 }
 
 fn default_batch_size() -> usize {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use balpoe_core::components::{Data, DataError, Place, Split};
+use balpoe_core::components::{Data, DataError, Outline, Place, Split};
 use balpoe_core::config::ConfigError;
 use balpoe_core::digest::Fingerprint;
 use schemars::JsonSchema;
@@ -52,6 +52,10 @@ pub struct ImageList {
     /// Number of classes; the largest label decides if it is not given.
     #[serde(default)]
     pub classes: Option<usize>,
+    /// Number of training images, against which the list is checked, and by which runs are planned where it is absent.
+    #[serde(default)]
+    #[schemars(extend("whereabouts" = true))]
+    pub train_images: Option<usize>,
     /// File with the classes' names, in the data root: a name a line, or `label name`, or `label<tab>…<tab>name`. The names of
     /// folders are taken if it is not given.
     #[serde(default)]
@@ -203,6 +207,20 @@ impl ImageList {
         })
     }
 
+    /// What is known when images or lists are absent: class counts of the list; else those of an exponential profile, from
+    /// `classes` and `train_images`.
+    pub fn outline(&self, place: Place<'_>) -> Option<Outline> {
+        let class_counts = match self.lists(place) {
+            Ok(Lists { train, classes, .. }) => {
+                let mut counts = vec![0; classes];
+                train.labels.iter().for_each(|&label| counts[label as usize] += 1);
+                counts
+            }
+            Err(_) => exponential(self.classes?, self.train_images?),
+        };
+        Some(Outline { size: (self.size, self.size), class_counts })
+    }
+
     /// The positions of the test images that a distribution keeps: those of its list, or by the published formula.
     ///
     /// # Errors
@@ -226,6 +244,13 @@ impl ImageList {
             }
         }
         let classes = self.classes.unwrap_or_else(|| train.classes().max(test.classes()));
+        if let Some(expected) = self.train_images.filter(|&expected| expected != train.len()) {
+            return Err(DataError::Other(format!(
+                "`{}` names {} images, expected {expected} as `train_images` says: it is another list, or cut off",
+                place.root.join(&self.train).display(),
+                train.len()
+            )));
+        }
         train.check_labels(&place.root.join(&self.train), classes)?;
         test.check_labels(&place.root.join(&self.test), classes)?;
         Ok(Lists { train, test, classes })
@@ -288,4 +313,16 @@ impl ImageList {
             _ => DataError::Io { path: path.to_owned(), source },
         })
     }
+}
+
+/// So many images over classes that become rarer by a factor of 256 from the first to the last, as those of ImageNet-LT do; at
+/// least one each.
+fn exponential(classes: usize, images: usize) -> Vec<usize> {
+    let weight = |class: usize| 256_f64.powf(-(class as f64) / (classes.max(2) - 1) as f64);
+    let whole: f64 = (0..classes).map(weight).sum();
+    let mut counts: Vec<usize> =
+        (0..classes).map(|class| ((images as f64 * weight(class) / whole) as usize).max(1)).collect();
+    let rest = images.saturating_sub(counts.iter().sum());
+    counts[0] += rest;
+    counts
 }

@@ -28,7 +28,9 @@ pub struct BenchOptions {
     pub work: Work,
     /// Threads of the engine.
     pub threads: usize,
-    /// Repeats that are measured, after three that are not.
+    /// Repeats that come first and are not measured.
+    pub warm_up: usize,
+    /// Repeats that are measured.
     pub repeats: usize,
     /// Whether every operation is timed as well; costs a little.
     pub operations: bool,
@@ -65,7 +67,7 @@ pub fn bench(
     let pixels: Vec<f32> = (0..images * size.0 * size.1 * 3).map(|_| stream.normal() as f32).collect();
     let labels: Vec<u32> = (0..images).map(|_| stream.below(class_counts.len()) as u32).collect();
 
-    let warm_up = 3;
+    let warm_up = options.warm_up;
     let mut seconds = Vec::new();
     for repeat in 0..options.repeats + warm_up {
         if repeat == warm_up {

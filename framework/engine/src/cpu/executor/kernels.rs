@@ -140,6 +140,14 @@ impl OpKernel {
         Self { kind, block: block.min(options.max_batch), input, gradient, input_slot: 0, gradient_slot: 0 }
     }
 
+    /// Values of the forms of its weight that it reads.
+    pub(super) fn packed_len(&self) -> usize {
+        match &self.kind {
+            Kind::Conv(conv) => conv.kernel.packed_len() + conv.kernel.packed_transposed_len(),
+            Kind::Classifier(_) | Kind::MaxPool(_) | Kind::AveragePool(_) | Kind::Concat => 0,
+        }
+    }
+
     /// What computes it, for tables of timings.
     pub(super) fn name(&self) -> &'static str {
         match &self.kind {

@@ -170,6 +170,13 @@ impl CpuExecutor {
         self.plan.arena * self.max_batch * size_of::<f32>()
     }
 
+    /// Bytes of the parameters, their gradients, and the forms of them that kernels read.
+    pub fn weight_bytes(&self) -> usize {
+        let values: usize = self.parameters.iter().map(Vec::len).sum();
+        let packed: usize = self.kernels.iter().map(OpKernel::packed_len).sum();
+        (2 * values + packed) * size_of::<f32>()
+    }
+
     /// Values of parameter `i`.
     ///
     /// # Panics
