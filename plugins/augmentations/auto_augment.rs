@@ -1,4 +1,4 @@
-//! AutoAugment's learnt policy for CIFAR-10.
+//! `AutoAugment`'s learnt policy for CIFAR-10.
 
 use balpoe_core::components::{Augmentation, Image};
 use balpoe_core::random::Stream;

@@ -42,12 +42,14 @@ impl Component for ColourJitter {
     }
 }
 
+/// A change by a factor.
+type Change = fn(Image, f32) -> Image;
+
 impl Augmentation for ColourJitter {
     fn apply(&self, mut image: Image, stream: &mut Stream) -> Image {
         if !stream.chance(self.probability) {
             return image;
         }
-        type Change = fn(Image, f32) -> Image;
         let mut changes: [(f64, Change); 3] = [
             (self.brightness, adjust_brightness),
             (self.contrast, adjust_contrast),

@@ -1,4 +1,4 @@
-//! RandAugment as Wightman's `timm` has it.
+//! `RandAugment` as Wightman's `timm` has it.
 
 use balpoe_core::components::{Augmentation, Image};
 use balpoe_core::config::ConfigError;

@@ -1,4 +1,4 @@
-//! TrivialAugment: one operation of random strength.
+//! `TrivialAugment`: one operation of random strength.
 
 use balpoe_core::components::{Augmentation, Image};
 use balpoe_core::random::Stream;

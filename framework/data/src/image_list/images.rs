@@ -125,8 +125,8 @@ impl ListImages {
         let label = *list.labels.get(position).ok_or_else(|| {
             DataError::Other(format!("there is no image {position}, only {} images", list.len()))
         })?;
-        let mut candidates = (position..list.len()).chain(0..position).filter(|&at| list.labels[at] == label);
-        while let Some(at) = candidates.next() {
+        let candidates = (position..list.len()).chain(0..position).filter(|&at| list.labels[at] == label);
+        for at in candidates {
             let error = match read(at) {
                 Ok(image) => return Ok(Some(image)),
                 Err(error) => error,

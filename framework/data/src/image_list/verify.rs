@@ -12,6 +12,7 @@ use super::images::{ReadError, open};
 use super::list::List;
 use super::names;
 use super::parallel::in_parallel;
+use crate::decode::Header;
 
 /// Broken files of one kind that are named one by one.
 const NAMED: usize = 20;
@@ -20,10 +21,7 @@ const NAMED: usize = 20;
 struct Finding {
     /// SHA-256 of its bytes.
     digest: String,
-    grey: bool,
-    cmyk: bool,
-    sixteen_bit: bool,
-    turned: bool,
+    header: Header,
 }
 
 /// An image of one of the two lists.
@@ -66,7 +64,7 @@ impl ImageList {
                 let path = &*list.paths[position];
                 match found {
                     Some(Ok(finding)) => {
-                        sums.add(&finding);
+                        sums.add(&finding.header);
                         let entry = Entry { training, path, label: list.labels[position] };
                         digests.entry(finding.digest).or_default().push(entry);
                     }
@@ -122,24 +120,17 @@ struct Sums {
 }
 
 impl Sums {
-    fn add(&mut self, finding: &Finding) {
-        self.grey += usize::from(finding.grey);
-        self.cmyk += usize::from(finding.cmyk);
-        self.sixteen_bit += usize::from(finding.sixteen_bit);
-        self.turned += usize::from(finding.turned);
+    fn add(&mut self, header: &Header) {
+        self.grey += usize::from(header.grey);
+        self.cmyk += usize::from(header.cmyk);
+        self.sixteen_bit += usize::from(header.sixteen_bit);
+        self.turned += usize::from(header.orientation != 1);
     }
 }
 
 fn look_at(path: &Path) -> Result<Finding, ReadError> {
     let encoded = open(path)?;
-    let header = encoded.header();
-    let finding = Finding {
-        digest: sha256(encoded.bytes()),
-        grey: header.grey,
-        cmyk: header.cmyk,
-        sixteen_bit: header.sixteen_bit,
-        turned: header.orientation != 1,
-    };
+    let finding = Finding { digest: sha256(encoded.bytes()), header: encoded.header().clone() };
     encoded.decode()?;
     Ok(finding)
 }

@@ -169,6 +169,7 @@ impl<I: Fn(&[[u8; 3]], (usize, usize), Place) -> [u8; 3]> NullaryFnOnce for Smoo
 }
 
 /// The pixel up and left of a place, and how far the place is beyond its centre.
+#[derive(Clone, Copy)]
 struct Place {
     x: isize,
     y: isize,

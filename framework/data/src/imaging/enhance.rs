@@ -89,18 +89,18 @@ impl NullaryFnOnce for AdjustColour<'_> {
 }
 
 /// Mixes with a smoothed image: weights (1, 1, 1; 1, 5, 1; 1, 1, 1) / 13, the outermost pixels as they are.
-pub fn adjust_sharpness(image: Image, factor: f32) -> Image {
+pub fn adjust_sharpness(mut image: Image, factor: f32) -> Image {
     let (height, width) = (image.height, image.width);
     if height < 3 || width < 3 {
         return image;
     }
     let row = width * 3;
-    let mut sharpened = image.clone();
-    let targets = sharpened.pixels.chunks_exact_mut(row).skip(1).take(height - 2);
-    for (target, source) in targets.zip(image.pixels.windows(3 * row).step_by(row)) {
+    let source = image.pixels.clone();
+    let targets = image.pixels.chunks_exact_mut(row).skip(1).take(height - 2);
+    for (target, source) in targets.zip(source.windows(3 * row).step_by(row)) {
         Arch::new().dispatch(SharpenRow { above_here_below: source, target, factor });
     }
-    sharpened
+    image
 }
 
 /// One row of [`adjust_sharpness`], as a kernel.
