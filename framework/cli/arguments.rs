@@ -156,8 +156,14 @@ pub(crate) struct RunArguments {
     /// Seconds between checkpoints
     #[arg(long, default_value_t = 60.0, value_name = "SECONDS")]
     pub(crate) checkpoint_every: f64,
-    /// Write further logs of training, beside each cell's log.jsonl
-    #[arg(long, value_name = "LOG,…", value_delimiter = ',', env = "BALPOE_LOG")]
+    /// Further logs of training, beside each cell's log.jsonl: csv, tensorboard, mlflow
+    #[arg(
+        long,
+        value_name = "LOG,…",
+        value_delimiter = ',',
+        env = "BALPOE_LOG",
+        hide_possible_values = true
+    )]
     pub(crate) log: Vec<LogForm>,
     /// Address of the MLflow server
     #[arg(long, value_name = "URL", env = "MLFLOW_TRACKING_URI", default_value = "http://localhost:5000")]
