@@ -72,6 +72,9 @@ pub fn import(store: &Store, paths: &[PathBuf]) -> Result<Vec<Imported>, LabErro
 fn archives(paths: &[PathBuf]) -> Result<Vec<PathBuf>, LabError> {
     let mut all = Vec::new();
     for path in paths {
+        if !path.exists() {
+            return Err(ConfigError::new(format!("no archive `{}`", path.display())).into());
+        }
         if !path.is_dir() {
             all.push(path.clone());
             continue;
