@@ -119,9 +119,12 @@ fn seven_experts_are_the_long_configuration_with_more_of_them() {
     let experiment = read("cifar100-lt-7experts");
     let arm = &experiment.arms[0];
     assert_eq!(arm.backbone.settings["experts"], json!(7));
-    assert_eq!(arm.objective.settings["tau"], json!({ "limits": [0.0, 2.0] }));
+    assert_eq!(arm.recipe.objective.settings["tau"], json!({ "limits": [0.0, 2.0] }));
     let long = read("cifar100-lt-long");
-    assert_eq!((&arm.train, &arm.schedule.settings), (&long.arms[0].train, &long.arms[0].schedule.settings));
+    assert_eq!(
+        (&arm.train, &arm.recipe.schedule.settings),
+        (&long.arms[0].train, &long.arms[0].recipe.schedule.settings)
+    );
     assert_eq!(names(arm), AUTO);
 }
 
@@ -131,7 +134,7 @@ fn read(name: &str) -> Experiment {
 }
 
 fn names(arm: &Arm) -> Vec<&'static str> {
-    arm.augmentations.iter().map(|augmentation| augmentation.name).collect()
+    arm.recipe.augmentations.iter().map(|augmentation| augmentation.name).collect()
 }
 
 fn compare(arm: &Arm, wanted: &Configuration) {
@@ -150,25 +153,28 @@ fn compare(arm: &Arm, wanted: &Configuration) {
         (wanted.epochs, wanted.batch, group),
         "{file}"
     );
-    let optimizer = &arm.optimizer.settings;
+    let optimizer = &arm.recipe.optimizer.settings;
     let numbers = ["learning_rate", "weight_decay", "momentum"].map(|name| optimizer[name].as_f64());
-    assert_eq!(arm.optimizer.name, "sgd", "{file}");
+    assert_eq!(arm.recipe.optimizer.name, "sgd", "{file}");
     assert_eq!(numbers, [wanted.learning_rate, wanted.weight_decay, 0.9].map(Some), "{file}");
     assert_eq!(optimizer["nesterov"], json!(true), "{file}");
-    let schedule = &arm.schedule.settings;
+    let schedule = &arm.recipe.schedule.settings;
     match wanted.steps {
         Some((milestones, warmup)) => {
-            let found = (arm.schedule.name, &schedule["milestones"], &schedule["warmup"], &schedule["gamma"]);
+            let found =
+                (arm.recipe.schedule.name, &schedule["milestones"], &schedule["warmup"], &schedule["gamma"]);
             assert_eq!(found, ("step", &json!(milestones), &json!(warmup), &json!(0.1)), "{file}");
         }
-        None => assert_eq!((arm.schedule.name, &schedule["minimum"]), ("cosine", &json!(0.0)), "{file}"),
+        None => {
+            assert_eq!((arm.recipe.schedule.name, &schedule["minimum"]), ("cosine", &json!(0.0)), "{file}")
+        }
     }
-    assert_eq!(arm.objective.name, "balanced-experts", "{file}");
-    assert_eq!(taus(&arm.objective.settings["tau"]), wanted.tau, "{file}");
-    let [mixing] = &arm.mixings[..] else { panic!("{file} has one mixing") };
+    assert_eq!(arm.recipe.objective.name, "balanced-experts", "{file}");
+    assert_eq!(taus(&arm.recipe.objective.settings["tau"]), wanted.tau, "{file}");
+    let [mixing] = &arm.recipe.mixings[..] else { panic!("{file} has one mixing") };
     assert_eq!((mixing.name, &mixing.settings["alpha"]), ("mixup", &json!(wanted.alpha)), "{file}");
     assert_eq!(names(arm), wanted.augmentations, "{file}");
-    assert_eq!(arm.sampler.name, "instance-balanced", "{file}");
+    assert_eq!(arm.recipe.sampler.name, "instance-balanced", "{file}");
     assert_eq!(arm.aggregator.name, "mean-logits", "{file}");
 }
 

@@ -153,6 +153,9 @@ pub(crate) struct RunArguments {
     /// Threads that decode and augment images ahead
     #[arg(long, default_value_t = 1)]
     pub(crate) workers: usize,
+    /// Cells trained side by side; they share the engine's threads
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub(crate) jobs: usize,
     /// Seconds between checkpoints
     #[arg(long, default_value_t = 60.0, value_name = "SECONDS")]
     pub(crate) checkpoint_every: f64,

@@ -1,33 +1,35 @@
 //! Events as a progress bar on a terminal, and as plain lines in a pipe.
 
-use std::sync::Mutex;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use balpoe_lab::summary::{Metric, Subject};
-use balpoe_lab::{CellName, Event};
-use indicatif::{ProgressBar, ProgressStyle};
+use balpoe_lab::{CellName, Event, Step};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::terminal;
 
 /// Shows events.
 pub(crate) struct Progress {
-    bar: Option<Mutex<ProgressBar>>,
+    /// On a terminal: a bar for each cell that is being trained, by its position.
+    bars: Option<Mutex<Bars>>,
+}
+
+struct Bars {
+    screen: MultiProgress,
+    by_cell: BTreeMap<usize, ProgressBar>,
 }
 
 impl Progress {
     pub(crate) fn new() -> Self {
-        let bar = terminal::is_watched().then(|| {
-            let bar = ProgressBar::hidden();
-            let style = ProgressStyle::with_template("{prefix} {bar:24} {percent:>3} %  {msg}");
-            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-            Mutex::new(bar)
-        });
-        Self { bar }
+        let bars = Bars { screen: MultiProgress::new(), by_cell: BTreeMap::new() };
+        Self { bars: terminal::is_watched().then(|| Mutex::new(bars)) }
     }
 
     pub(crate) fn show(&self, event: &Event<'_>) {
-        match &self.bar {
-            Some(bar) => show_bar(&bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner), event),
+        match &self.bars {
+            Some(bars) => bars.lock().unwrap_or_else(PoisonError::into_inner).show(event),
             None => {
                 if let Some(line) = line(event) {
                     terminal::tell(&format!("{line}\n"));
@@ -36,44 +38,64 @@ impl Progress {
         }
     }
 
-    /// Removes the bar, before something else is printed.
+    /// Removes the bars, before something else is printed.
     pub(crate) fn clear(&self) {
-        if let Some(bar) = &self.bar {
-            bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner).finish_and_clear();
+        if let Some(bars) = &self.bars {
+            let mut bars = bars.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut bars.by_cell).values().for_each(ProgressBar::finish_and_clear);
         }
     }
 }
 
-fn show_bar(bar: &ProgressBar, event: &Event<'_>) {
-    match event {
-        Event::Training { cell, from_epoch, epochs, batches } => {
-            bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
-            bar.set_length((epochs * batches) as u64);
-            bar.set_position((from_epoch * batches) as u64);
-            bar.set_prefix(name(cell));
-        }
-        Event::Step { step, .. } => {
-            bar.set_position(((step.epoch - 1) * step.batches + step.batch) as u64);
-            let left = (step.epochs * step.batches) as u64 - bar.position();
-            let rate = bar.per_sec().max(1e-9);
-            bar.set_message(format!(
-                "epoch {}/{}  loss {:.3}  lr {}  {:.0} images/s  {} left",
-                step.epoch,
-                step.epochs,
-                step.loss,
-                number(step.learning_rate),
-                step.images_per_second,
-                duration(Duration::from_secs_f64(left as f64 / rate)),
-            ));
-        }
-        // The bar says it better than a line per epoch.
-        Event::Epoch { .. } => {}
-        event => {
-            if let Some(line) = line(event) {
-                bar.suspend(|| terminal::tell(&format!("{line}\n")));
+impl Bars {
+    fn show(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Training { cell, from_epoch, epochs, batches } => {
+                let bar = self.screen.add(ProgressBar::new((epochs * batches) as u64));
+                let style = ProgressStyle::with_template("{prefix} {bar:24} {percent:>3} %  {msg}");
+                bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+                bar.set_position((from_epoch * batches) as u64);
+                bar.reset_eta();
+                bar.set_prefix(name(cell));
+                self.by_cell.insert(cell.position, bar);
+            }
+            Event::Step { cell, step } => {
+                if let Some(bar) = self.by_cell.get(&cell.position) {
+                    show_step(bar, step);
+                }
+            }
+            // The bar says it better than a line per epoch.
+            Event::Epoch { .. } => {}
+            event => {
+                if let Event::Evaluated { cell, .. } | Event::Failed { cell, .. } | Event::Predicting(cell) =
+                    event
+                    && let Some(bar) = self.by_cell.remove(&cell.position)
+                {
+                    bar.finish_and_clear();
+                }
+                if let Some(line) = line(event) {
+                    self.screen.suspend(|| terminal::tell(&format!("{line}\n")));
+                }
             }
         }
     }
+}
+
+fn show_step(bar: &ProgressBar, step: &Step) {
+    // Samplers differ in how many batches make an epoch, and phases in their samplers.
+    bar.set_length((step.epochs * step.batches) as u64);
+    bar.set_position(((step.epoch - 1) * step.batches + step.batch) as u64);
+    let left = (step.epochs * step.batches) as u64 - bar.position();
+    let rate = bar.per_sec().max(1e-9);
+    bar.set_message(format!(
+        "epoch {}/{}  loss {:.3}  lr {}  {:.0} images/s  {} left",
+        step.epoch,
+        step.epochs,
+        step.loss,
+        number(step.learning_rate),
+        step.images_per_second,
+        duration(Duration::from_secs_f64(left as f64 / rate)),
+    ));
 }
 
 /// An event as a line; steps have none.
@@ -85,6 +107,9 @@ fn line(event: &Event<'_>) -> Option<String> {
         }
         Event::Training { cell, from_epoch, epochs, .. } => {
             format!("{}: going on after epoch {from_epoch} of {epochs}", name(cell))
+        }
+        Event::Phase { cell, phase, position } => {
+            format!("{}: phase {position} after epoch {}: {}", name(cell), phase.after, phase.summary())
         }
         Event::Step { .. } => return None,
         Event::Epoch { cell, epoch, epochs, loss, accuracy, learning_rate, images_per_second, left } => {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use safetensors::SafeTensors;
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{PHASES, Sandbox};
 
 /// What a finished cell keeps, apart from times.
 const KEPT: [&str; 3] = ["weights.safetensors", "predictions-test.safetensors", "log.jsonl"];
@@ -30,32 +30,46 @@ fn finish(sandbox: &Sandbox, arguments: &str) -> String {
 }
 
 /// Runs until this step is saved, and gives the program that still runs then.
-fn run_until(sandbox: &Sandbox, store: &str, step: u32) -> Child {
-    let command = format!("experiment tiny.toml --out {store} --checkpoint-every 0");
+fn run_until(sandbox: &Sandbox, file: &str, store: &str, step: u32) -> Child {
+    let command = format!("experiment {file} --out {store} --checkpoint-every 0");
     let mut program = sandbox.start(&command);
     sandbox.wait_for_step(store, step, &mut program);
     program
 }
 
-/// Three epochs of five batches, killed again and again on the way.
-#[test]
-fn killed_at_any_moment_it_ends_as_if_undisturbed() {
-    let sandbox = Sandbox::new();
-    let undisturbed = finish(&sandbox, "experiment tiny.toml --out undisturbed");
-    for (store, moments) in [("a", [(1, 0), (4, 3), (9, 1)]), ("b", [(2, 5), (5, 0), (14, 2)])] {
+/// Runs a file of three epochs of five batches, killed again and again on the way, and compares with a run that was not.
+fn killed_again_and_again(sandbox: &Sandbox, file: &str, stores: &[(&str, [(u32, u64); 3])]) {
+    let undisturbed = finish(sandbox, &format!("experiment {file} --out undisturbed"));
+    for (store, moments) in stores {
         let mut killed = 0;
         for (step, milliseconds) in moments {
-            let mut program = run_until(&sandbox, store, step);
+            let mut program = run_until(sandbox, file, store, *step);
             // Somewhere in the work of a step, or in the writing of a checkpoint.
-            std::thread::sleep(Duration::from_millis(milliseconds));
+            std::thread::sleep(Duration::from_millis(*milliseconds));
             program.kill().expect("killed");
             killed += u32::from(program.wait().expect("ended").code().is_none());
         }
         assert!(killed > 0, "the program always ended before it could be killed");
-        assert_eq!(finish(&sandbox, &format!("experiment tiny.toml --out {store}")), undisturbed);
-        assert_same(&sandbox, "undisturbed", store);
+        assert_eq!(finish(sandbox, &format!("experiment {file} --out {store}")), undisturbed);
+        assert_same(sandbox, "undisturbed", store);
         assert!(!sandbox.cell(store).join("checkpoints").exists(), "a finished cell needs no checkpoints");
     }
+}
+
+#[test]
+fn killed_at_any_moment_it_ends_as_if_undisturbed() {
+    let sandbox = Sandbox::new();
+    let stores = [("a", [(1, 0), (4, 3), (9, 1)]), ("b", [(2, 5), (5, 0), (14, 2)])];
+    killed_again_and_again(&sandbox, "tiny.toml", &stores);
+}
+
+/// The same where every epoch is trained otherwise: kills fall before, on and after both boundaries.
+#[test]
+fn killed_on_the_way_through_phases_it_ends_as_if_undisturbed() {
+    let sandbox = Sandbox::new();
+    sandbox.variant("phases.toml", "[train]", PHASES);
+    let stores = [("a", [(4, 1), (5, 0), (6, 2)]), ("b", [(5, 4), (10, 0), (11, 1)])];
+    killed_again_and_again(&sandbox, "phases.toml", &stores);
 }
 
 #[cfg(unix)]
@@ -63,7 +77,7 @@ fn killed_at_any_moment_it_ends_as_if_undisturbed() {
 fn asked_to_stop_it_saves_and_goes_on_later() {
     let sandbox = Sandbox::new();
     finish(&sandbox, "experiment tiny.toml --out undisturbed");
-    let program = run_until(&sandbox, "stopped", 2);
+    let program = run_until(&sandbox, "tiny.toml", "stopped", 2);
     let asked = Command::new("kill").args(["-TERM", &program.id().to_string()]).status().expect("kill");
     assert!(asked.success());
     let output = program.wait_with_output().expect("ended");

@@ -25,6 +25,22 @@ const SURROUNDINGS: [&str; 8] = [
     "all_proxy",
 ];
 
+/// Phases for the miniature, in place of its `[train]`: the second epoch trains a new head on a frozen backbone, the third goes on
+/// with everything but the first layer.
+pub(crate) const PHASES: &str = "\
+[[phase]]
+after = 1
+freeze = [\"backbone\"]
+reinitialise = [\"head\"]
+set = { sampler = { kind = \"class-balanced\" }, objective = { kind = \"cross-entropy\" }, mixing = [] }
+
+[[phase]]
+after = 2
+freeze = [\"layer1\"]
+set = { \"optimizer.learning_rate\" = 0.01, schedule = { kind = \"cosine\" } }
+
+[train]";
+
 /// A folder of a test's own with the miniature experiment `tiny.toml` in it.
 pub(crate) struct Sandbox {
     folder: TempDir,

@@ -83,6 +83,72 @@ fn values_that_do_not_fit() {
 }
 
 #[test]
+fn phases_that_do_not_fit() {
+    let sandbox = Sandbox::new();
+    let wrong = [
+        ("late.toml", "after = 3\nfreeze = [\"backbone\"]"),
+        ("order.toml", "after = 2\nfreeze = [\"head\"]\n\n[[phase]]\nafter = 1\nfreeze = []"),
+        ("nothing.toml", "after = 1"),
+        ("same.toml", "after = 1\nset = { \"optimizer.learning_rate\" = 0.02 }"),
+        ("when.toml", "freeze = [\"backbone\"]"),
+        ("key.toml", "after = 1\nfreze = [\"backbone\"]"),
+        ("part.toml", "after = 1\nfreeze = [\"layer9\"]"),
+        ("again.toml", "after = 1\nreinitialise = [\"heads\"]"),
+        ("everything.toml", "after = 1\nfreeze = [\"backbone\", \"head\"]"),
+        ("section.toml", "after = 1\nset = { \"backbone.width\" = 4 }"),
+        ("misspelt.toml", "after = 1\nset = { \"optimiser.momentum\" = 0.5 }"),
+        ("value.toml", "after = 1\nset = { \"optimizer.momentum\" = 1.5 }"),
+        ("tau.toml", "after = 1\nset = { objective = { kind = \"balanced-experts\", tau = [1.0] } }"),
+        ("kind.toml", "after = 1\nset = { sampler = { kind = \"class-balance\" } }"),
+    ];
+    let mut text = String::new();
+    for (name, phase) in wrong {
+        sandbox.variant(name, "[train]", &format!("[[phase]]\n{phase}\n\n[train]"));
+        text += &sandbox.complaint(&format!("experiment {name}"));
+    }
+    sandbox.variant("table.toml", "[train]", "[phase]\nafter = 1\n\n[train]");
+    text += &sandbox.complaint("experiment table.toml");
+    assert_snapshot("phases_that_do_not_fit", &text);
+}
+
+#[test]
+fn sweeps_that_do_not_fit() {
+    let sandbox = Sandbox::new();
+    let validation = "[validation]\nper_class = 2\n\n";
+    let rate = "grid = { optimizer.learning_rate = [0.01, 0.02] }";
+    let wrong = [
+        ("images.toml", "", rate.to_owned()),
+        ("test.toml", validation, format!("select_on = \"test\"\n{rate}")),
+        ("metric.toml", validation, format!("metric = \"acuracy\"\n{rate}")),
+        ("grid.toml", validation, "seeds = [1]".to_owned()),
+        ("empty.toml", validation, "grid = {}".to_owned()),
+        ("single.toml", validation, "grid = { optimizer.learning_rate = 0.01 }".to_owned()),
+        ("none.toml", validation, "grid = { optimizer.learning_rate = [] }".to_owned()),
+        ("value.toml", validation, "grid = { optimizer.learning_rate = [0.01, -1.0] }".to_owned()),
+        ("key.toml", validation, "grid = { optimizer.learning_rat = [0.01] }".to_owned()),
+        ("section.toml", validation, "grid = { optimiser.learning_rate = [0.01] }".to_owned()),
+        ("entry.toml", validation, "grid = { mixing.1.alpha = [0.1] }".to_owned()),
+        (
+            "twice.toml",
+            validation,
+            "grid = { optimizer.momentum = [0.5], \"optimizer.momentum\" = [0.9] }".to_owned(),
+        ),
+        ("word.toml", validation, format!("trials = 3\n{rate}")),
+    ];
+    let mut text = String::new();
+    for (name, validation, sweep) in wrong {
+        sandbox.variant(name, "[train]", &format!("{validation}[sweep]\n{sweep}\n\n[train]"));
+        text += &sandbox.complaint(&format!("experiment {name}"));
+    }
+    let arms = "\n[[arm]]\nname = \"a\"\n\n[[arm]]\nname = \"b\"\nset = { sweep.grid = { head.scale = [10.0, 20.0] } }\n";
+    let own = fs::read_to_string(sandbox.path("metric.toml")).expect("a file").replace("acuracy", "accuracy");
+    sandbox.write("unequal.toml", &(own + arms));
+    text += &sandbox.complaint("experiment unequal.toml");
+    text += &sandbox.complaint("check metric.toml");
+    assert_snapshot("sweeps_that_do_not_fit", &text);
+}
+
+#[test]
 fn files_that_extend_each_other() {
     let sandbox = Sandbox::new();
     sandbox.write("self.toml", "name = \"self\"\nextends = \"self.toml\"\n");

@@ -52,8 +52,8 @@ fn read(
         |target: &String| Path::new(target).extension().is_some_and(|extension| extension == "toml");
     let files = arguments.targets.iter().filter(|target| is_file(target)).count();
     if let ([file], 1) = (&arguments.targets[..], files) {
-        let experiment = Experiment::read(Path::new(file), &arguments.changes.overrides(), sources)?;
-        let outcomes = collect(&experiment, &arguments.data.root, &store)?;
+        let mut experiment = Experiment::read(Path::new(file), &arguments.changes.overrides(), sources)?;
+        let outcomes = collect(&mut experiment, &arguments.data.root, &store)?;
         return Ok((experiment, outcomes));
     }
     if files > 0 {
@@ -64,7 +64,7 @@ fn read(
     let mut stored = stored_experiment(&store, &arguments.targets, &arguments.changes.settings(), sources)?;
     let seeds = &arguments.changes.seeds;
     stored.experiment.seeds.retain(|seed| seeds.is_empty() || seeds.contains(seed));
-    let outcomes = collect(&stored.experiment, &arguments.data.root, &store)?;
+    let outcomes = collect(&mut stored.experiment, &arguments.data.root, &store)?;
     let outcomes = stored.only_finished(outcomes)?;
     Ok((stored.experiment, outcomes))
 }

@@ -56,9 +56,9 @@ fn runs(arguments: &EvaluateArguments, sources: &mut Sources) -> Result<Vec<tabl
     let mut overrides = overrides(arguments);
     overrides.extend(arguments.folds.map(|folds| Override::Set(format!("evaluate.cross_fit={folds}"))));
     let store = Store::at(&arguments.store.root);
-    let stored = stored_experiment(&store, &arguments.targets, &overrides, sources)
+    let mut stored = stored_experiment(&store, &arguments.targets, &overrides, sources)
         .map_err(|error| Failure::with(error, sources))?;
-    let outcomes = collect(&stored.experiment, &arguments.data.root, &store)
+    let outcomes = collect(&mut stored.experiment, &arguments.data.root, &store)
         .map_err(|error| Failure::with(error, sources))?;
     let outcomes = stored.only_finished(outcomes)?;
     if let Some(cell) = outcomes.iter().flat_map(|arm| &arm.cells).find(|cell| cell.result.is_err()) {

@@ -60,13 +60,14 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     let options = RunOptions {
         threads,
         workers: arguments.workers,
+        jobs: arguments.jobs.max(1),
         checkpoint_every: Duration::from_secs_f64(arguments.checkpoint_every.clamp(0.0, 1e9)),
         interrupted: &INTERRUPTED,
         logs: &logs,
     };
     let progress = Progress::new();
     let outcomes =
-        run_cells(&experiment, &arguments.data.root, &store, options, &|event| progress.show(event));
+        run_cells(&mut experiment, &arguments.data.root, &store, options, &|event| progress.show(event));
     progress.clear();
     let outcomes = outcomes.map_err(|error| Failure::with(error, &sources))?;
 

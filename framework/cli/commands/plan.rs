@@ -1,11 +1,12 @@
 //! `balpoe plan`: an experiment as it resolves.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use balpoe_core::components::Place;
 use balpoe_core::config::Sources;
-use balpoe_core::experiment::Experiment;
+use balpoe_core::experiment::{Experiment, Sweep};
 use balpoe_lab::{Estimate, LabError, PreparedArm, Store};
 
 use super::experiment::available_threads;
@@ -23,7 +24,8 @@ pub(super) fn run(arguments: &PlanArguments) -> Result<ExitCode, Failure> {
         .map_err(|error| Failure::with(error, &sources))?;
     let mut text = format!("# {}, seeds {:?}\n", experiment.name, experiment.seeds);
     let threads = arguments.threads.unwrap_or_else(available_threads).max(1);
-    for arm in &mut experiment.arms {
+    let Experiment { seeds, arms, sweeps, .. } = &mut experiment;
+    for (position, arm) in arms.iter_mut().enumerate() {
         let _ = write!(text, "\n# arm {}\n", arm.name);
         for section in arm.resolved(&sources) {
             let _ = writeln!(text, "\n{}", section.header);
@@ -35,7 +37,7 @@ pub(super) fn run(arguments: &PlanArguments) -> Result<ExitCode, Failure> {
             }
         }
         let store = Store::at(&arguments.store.root);
-        let outline = match PreparedArm::for_results(arm, &experiment.seeds, &arguments.data.root, &store) {
+        let outline = match PreparedArm::for_results(arm, seeds, &arguments.data.root, &store) {
             Ok(prepared) => {
                 let net = &prepared.network.net;
                 let _ = writeln!(
@@ -45,15 +47,12 @@ pub(super) fn run(arguments: &PlanArguments) -> Result<ExitCode, Failure> {
                     net.multiply_adds() as f64 / 1e9,
                     prepared.network.experts
                 );
-                for &seed in &experiment.seeds {
-                    let key = prepared.train_key(seed);
-                    let state = match store.cell(&key).manifest()? {
-                        Some(manifest) if manifest.finished.is_some() => "done",
-                        Some(_) => "begun",
-                        None => "to do",
-                    };
-                    let _ =
-                        writeln!(text, "# cell seed {seed}: {} ({state})", store.cell(&key).path().display());
+                match sweeps.iter().find(|sweep| sweep.arm == position) {
+                    None => text += &cells(&prepared, seeds, "cell", &store)?,
+                    Some(sweep) => {
+                        text += &trials(sweep, &arguments.data.root, &store)?;
+                        let _ = writeln!(text, "# then the chosen setting with seeds {seeds:?}");
+                    }
                 }
                 Some(prepared.outline())
             }
@@ -76,4 +75,33 @@ pub(super) fn run(arguments: &PlanArguments) -> Result<ExitCode, Failure> {
     }
     terminal::print(&text);
     Ok(ExitCode::SUCCESS)
+}
+
+/// The cells of an arm with their state, a line each.
+fn cells(prepared: &PreparedArm<'_>, seeds: &[u64], what: &str, store: &Store) -> Result<String, Failure> {
+    let mut text = String::new();
+    for &seed in seeds {
+        let folder = store.cell(&prepared.train_key(seed));
+        let state = match folder.manifest()? {
+            Some(manifest) if manifest.finished.is_some() => "done",
+            Some(_) => "begun",
+            None => "to do",
+        };
+        let _ = writeln!(text, "# {what} seed {seed}: {} ({state})", folder.path().display());
+    }
+    Ok(text)
+}
+
+/// The settings that an arm chooses from.
+fn trials(sweep: &Sweep, data_root: &Path, store: &Store) -> Result<String, Failure> {
+    let (settings, seeds) = (sweep.trials.len(), &sweep.seeds);
+    let mut text = format!(
+        "# sweep: {settings} settings with seeds {seeds:?}, chosen by validation {}; shown above with the first\n",
+        sweep.metric
+    );
+    for trial in &sweep.trials {
+        let prepared = PreparedArm::new(&trial.arm, data_root)?;
+        text += &cells(&prepared, seeds, &format!("trial {}:", trial.label()), store)?;
+    }
+    Ok(text)
 }

@@ -13,11 +13,12 @@ use crate::terminal;
 pub(super) fn run(arguments: &ReportArguments) -> Result<ExitCode, Failure> {
     let mut sources = Sources::default();
     let file = &arguments.experiment.file;
-    let experiment = Experiment::read(file, &arguments.experiment.overrides(), &mut sources)
+    let mut experiment = Experiment::read(file, &arguments.experiment.overrides(), &mut sources)
         .map_err(|error| Failure::with(error, &sources))?;
     let store = Store::at(&arguments.store.root);
     let data_root = &arguments.data.root;
-    let outcomes = collect(&experiment, data_root, &store).map_err(|error| Failure::with(error, &sources))?;
+    let outcomes =
+        collect(&mut experiment, data_root, &store).map_err(|error| Failure::with(error, &sources))?;
     let path = write_report(&experiment, &outcomes, data_root, &store)?;
     terminal::print(&format!("{}\n", path.display()));
     Ok(ExitCode::SUCCESS)

@@ -13,11 +13,11 @@ use crate::terminal;
 pub(super) fn run(arguments: &TableArguments) -> Result<ExitCode, Failure> {
     let mut sources = Sources::default();
     let file = &arguments.experiment.file;
-    let experiment = Experiment::read(file, &arguments.experiment.overrides(), &mut sources)
+    let mut experiment = Experiment::read(file, &arguments.experiment.overrides(), &mut sources)
         .map_err(|error| Failure::with(error, &sources))?;
     let store = Store::at(&arguments.store.root);
-    let outcomes =
-        collect(&experiment, &arguments.data.root, &store).map_err(|error| Failure::with(error, &sources))?;
+    let outcomes = collect(&mut experiment, &arguments.data.root, &store)
+        .map_err(|error| Failure::with(error, &sources))?;
     let tables = summarise(&experiment, &outcomes)?.tables();
     terminal::print(&table::render(&tables, arguments.format));
     Ok(ExitCode::SUCCESS)

@@ -63,6 +63,7 @@ fn import(arguments: &ImportArguments) -> Result<(), Failure> {
     let options = RunOptions {
         threads: arguments.threads.unwrap_or_else(available_threads).max(1),
         workers: 1,
+        jobs: 1,
         checkpoint_every: Duration::MAX,
         interrupted: &NEVER,
         logs: &logs,
@@ -73,7 +74,7 @@ fn import(arguments: &ImportArguments) -> Result<(), Failure> {
     progress.clear();
     imported.map_err(|error| Failure::with(error, &sources))?;
 
-    let outcomes = collect(&experiment, data, &store).map_err(|error| Failure::with(error, &sources))?;
+    let outcomes = collect(&mut experiment, data, &store).map_err(|error| Failure::with(error, &sources))?;
     for cell in outcomes.iter().flat_map(|arm| &arm.cells) {
         terminal::tell(&format!(
             "cell {}; evaluate it again with `balpoe evaluate {}`\n",

@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use balpoe_core::components::{
-    Batch, Data, LogitMatrix, Position, Predictions, SampleId, SampleSplit, Split, Targets,
+    Augmentation, Batch, Data, LogitMatrix, Position, Predictions, SampleId, SampleSplit, Split, Targets,
 };
-use balpoe_core::experiment::{Arm, Key};
+use balpoe_core::experiment::{Arm, Key, Recipe};
 use balpoe_core::random::{Purpose, Stream};
+use balpoe_core::registry::Built;
 use balpoe_data::{Normalisation, Pipeline};
 
 use crate::checkpoint::{Checkpoints, Progress};
@@ -37,12 +38,22 @@ pub struct RunOptions<'a> {
     pub threads: usize,
     /// Threads that decode and augment ahead.
     pub workers: usize,
+    /// Cells that are trained side by side; they share the threads of the engine.
+    pub jobs: usize,
     /// Time between checkpoints.
     pub checkpoint_every: Duration,
     /// Set when the user asks to stop.
     pub interrupted: &'a AtomicBool,
     /// Logs beside `log.jsonl`.
     pub logs: &'a LogOptions,
+}
+
+impl RunOptions<'_> {
+    /// The options of one of several workers, who share the threads of the engine.
+    pub(crate) fn share(self, worker: usize, workers: usize) -> Self {
+        let threads = self.threads / workers + usize::from(worker < self.threads % workers);
+        Self { threads: threads.max(1), ..self }
+    }
 }
 
 /// A cell and everything that it is made from.
@@ -94,7 +105,7 @@ impl Cell<'_> {
         if trainer.uses_dfdx() && self.arm.train.lowering == balpoe_core::experiment::Lowering::Auto {
             observer(&Event::Notice(format!(
                 "arm {}: head/{} or objective/{} has no form in the engine and runs through dfdx, which is slower; see the chapter on lowering",
-                self.name.arm, self.arm.head.name, self.arm.objective.name
+                self.name.arm, self.arm.head.name, self.arm.recipe.objective.name
             )));
         }
         let mut logs =
@@ -168,15 +179,22 @@ impl Cell<'_> {
         let train = &self.split.train;
         let class_counts = train.class_counts(self.data.classes.len());
         let epochs = arm.train.epochs;
-        let pipeline = Arc::new(self.pipeline(train, true, arm.train.batch_size, options));
+        let pipeline_now = |recipe: &Recipe| {
+            Arc::new(self.pipeline(train, &recipe.augmentations, arm.train.batch_size, options))
+        };
+        let mut pipeline = pipeline_now(trainer.recipe());
         let mut clock = Clock::new(trainer.progress.seconds);
         let mut sitting_images = 0;
         let mut announced = false;
 
         while trainer.progress.epoch < epochs {
             let epoch = trainer.progress.epoch;
+            if let Some(phase) = trainer.begin_phases(epoch)? {
+                pipeline = pipeline_now(trainer.recipe());
+                observer(&Event::Phase { cell: self.name, phase, position: trainer.progress.phase });
+            }
             let mut stream = Stream::new(seed, Purpose::Sampling, epoch as u64, 0);
-            let order = arm.sampler.component.epoch(&train.labels, &class_counts, &mut stream);
+            let order = trainer.recipe().sampler.component.epoch(&train.labels, &class_counts, &mut stream);
             let batches = order.len().div_ceil(arm.train.batch_size);
             if !announced {
                 announced = true;
@@ -260,8 +278,13 @@ impl Cell<'_> {
         logs.sync().map(drop)
     }
 
-    fn pipeline(&self, split: &Split, augment: bool, batch: usize, options: RunOptions<'_>) -> Pipeline {
-        let augmentations = if augment { self.arm.augmentations.as_slice() } else { &[] };
+    fn pipeline(
+        &self,
+        split: &Split,
+        augmentations: &[Built<dyn Augmentation>],
+        batch: usize,
+        options: RunOptions<'_>,
+    ) -> Pipeline {
         Pipeline {
             split: split.clone(),
             size: self.data.size,
@@ -283,7 +306,7 @@ impl Cell<'_> {
         let classes = self.network.classes;
         let mut experts = vec![Vec::with_capacity(split.len() * classes); self.network.experts];
         let batch = PREDICTION_BATCH.min(trainer.max_batch());
-        let pipeline = Arc::new(self.pipeline(split, false, batch, options));
+        let pipeline = Arc::new(self.pipeline(split, &[], batch, options));
         for loaded in pipeline.load((0..split.len() as u32).collect(), 0, 0) {
             let loaded = loaded?;
             let logits = trainer.predict(&loaded.images, loaded.len())?;

@@ -35,6 +35,12 @@ pub(crate) struct Progress {
     pub(crate) seconds: f64,
     /// Length of the metric log that belongs to this state.
     pub(crate) log_bytes: u64,
+    /// Phases that have begun.
+    #[serde(default)]
+    pub(crate) phase: usize,
+    /// Updates that were done when the optimizer started with an empty state.
+    #[serde(default)]
+    pub(crate) optimizer_from: u64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

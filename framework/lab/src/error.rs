@@ -78,6 +78,9 @@ pub enum LabError {
     /// A cell was never finished.
     #[error("not run yet")]
     NotRun,
+    /// An arm's sweep has nothing to choose from.
+    #[error("no setting of its sweep finished")]
+    Untuned,
     /// Published results cannot be shown.
     #[error("cannot show published results: {0}")]
     Reference(String),
@@ -111,6 +114,7 @@ impl LabError {
             Self::Engine(_)
             | Self::Files { .. }
             | Self::Busy { .. }
+            | Self::Untuned
             | Self::Diverged { .. }
             | Self::Component { .. } => FailureClass::Training,
             Self::Interrupted => FailureClass::Interrupted,

@@ -67,7 +67,7 @@ impl Estimate {
             instruction_set: None,
         };
         let executor = CpuExecutor::new(&network.net, &options)?;
-        let slots = arm.optimizer.component.slots();
+        let slots = arm.recipe.optimizer.component.slots();
         let values = network.net.parameter_count();
         let mut estimate = Self {
             images: outline.class_counts.iter().sum(),

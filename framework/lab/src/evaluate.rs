@@ -12,6 +12,9 @@ use crate::post_hoc::PostHoc;
 use crate::processed::Processed;
 use crate::summary::Metrics;
 
+/// What the validation images are called where a test distribution would be.
+pub(crate) const VALIDATION: &str = "validation";
+
 /// What an evaluation gives.
 pub(crate) struct Evaluation {
     pub(crate) metrics: Metrics,
@@ -49,6 +52,27 @@ pub(crate) struct Combined {
     pub(crate) experts: Predictions,
     /// What the aggregator, and the calibrators after it, make of them, `[samples, classes]`.
     pub(crate) ensemble: LogitMatrix,
+}
+
+/// Folds in which calibrators and aggregators are fitted where validation images are scored themselves.
+const FOLDS: usize = 5;
+
+/// The ensemble's figures on the validation images, for choosing among settings. Whatever is fitted is fitted on the images of other
+/// folds than the one that is scored.
+pub(crate) fn validate(
+    arm: &Arm,
+    data: &Data,
+    class_counts: &[usize],
+    validation: &Predictions,
+    trained_on: &BTreeSet<SampleId>,
+) -> Result<Evaluation, LabError> {
+    let post_hoc = PostHoc { calibrators: &arm.calibrators, aggregator: &arm.aggregator, class_counts };
+    let processed = Processed::cross_fitted(post_hoc, FOLDS, validation, trained_on)?;
+    let figures = Figures::new(&data.group_counts, arm.evaluate.bins)?;
+    let all = (0..validation.samples() as u32).collect();
+    let scored = processed.scored()?;
+    let metrics = processed.measure(&scored, &figures, &[(VALIDATION, all)], false)?;
+    Ok(Evaluation { metrics, fitted: processed.lines, images: None })
 }
 
 /// The test predictions as an arm finally makes them.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use balpoe_core::experiment::Phase;
+
 use crate::error::LabError;
 use crate::summary::Metrics;
 
@@ -33,6 +35,15 @@ pub enum Event<'a> {
         epochs: usize,
         /// Batches of an epoch.
         batches: usize,
+    },
+    /// A phase of training begins.
+    Phase {
+        /// The cell.
+        cell: &'a CellName,
+        /// What changes.
+        phase: &'a Phase,
+        /// Its number among the arm's phases, from one.
+        position: usize,
     },
     /// A step is done.
     Step {

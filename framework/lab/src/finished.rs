@@ -9,7 +9,7 @@ use crate::diversity::DiversitySum;
 use crate::error::LabError;
 use crate::evaluate::{Combined, combine};
 use crate::figures::{Figures, failed, outcomes};
-use crate::run::PreparedArm;
+use crate::prepared::PreparedArm;
 use crate::store::Store;
 use crate::table::Table;
 

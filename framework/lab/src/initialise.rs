@@ -3,9 +3,9 @@
 use balpoe_core::random::{Purpose, Stream};
 use balpoe_net::{Init, Parameter};
 
-/// The initial values of a network's parameter at this place in its list.
-pub(crate) fn initial_values(parameter: &Parameter, place: usize, seed: u64) -> Vec<f32> {
-    let mut stream = Stream::new(seed, Purpose::Initialisation, 0, place as u64);
+/// The initial values of a network's parameter at this place in its list; `epoch` is zero, or that of a phase that starts it anew.
+pub(crate) fn initial_values(parameter: &Parameter, place: usize, seed: u64, epoch: usize) -> Vec<f32> {
+    let mut stream = Stream::new(seed, Purpose::Initialisation, epoch as u64, place as u64);
     let n = parameter.len();
     match parameter.init {
         Init::Constant(value) => vec![value; n],

@@ -20,18 +20,22 @@ pub struct Network {
     pub features: usize,
     /// Where the logits come from.
     pub heads: Heads,
+    /// The parameters of each expert's head, by their places in the network's list, with the shapes that they have as matrices.
+    pub head_parameters: Vec<Vec<HeadPlace>>,
     /// What the backbone starts from, where that is not chance.
     pub(crate) pretrained: Option<Pretrained>,
 }
+
+/// The place of a head's parameter in the network's list, and its shape as a matrix.
+pub type HeadPlace = (usize, (usize, usize));
 
 /// How heads are computed.
 #[derive(Debug)]
 pub enum Heads {
     /// In the engine: outputs `0..experts` are features, `experts..2 experts` are logits.
     Lowered,
-    /// In dfdx: outputs are features only, and these are the parameters of each expert's head, by their places in the
-    /// network's list, with the shapes that they have as matrices.
-    Plugin(Vec<Vec<(usize, (usize, usize))>>),
+    /// In dfdx: outputs are features only.
+    Plugin,
 }
 
 impl Network {
@@ -60,24 +64,22 @@ impl Network {
 
         let backbone_parameters = net.parameters();
         let head = &arm.head.component;
+        let parameters = head.parameters(length, classes);
         let mut lowered = Vec::new();
-        let mut plugin = Vec::new();
+        let mut names = Vec::new();
         for (e, &feature) in features.iter().enumerate() {
             // The names of the reference's checkpoints (`linears.0.weight`, or `linear.weight` for one expert).
             let name = if experts == 1 { "linear".to_owned() } else { format!("linears.{e}") };
+            names.push(format!("{name}."));
             if arm.train.lowering == Lowering::Auto
                 && let Some(logits) = head.lower(&mut net, feature, &name, classes)?
             {
                 lowered.push(logits);
                 continue;
             }
-            let mut places = Vec::new();
-            for parameter in head.parameters(length, classes) {
-                let place =
-                    net.parameter(format!("{name}.{}", parameter.name), &parameter.shape, parameter.init)?;
-                places.push((place.index(), matrix_shape(&parameter)));
+            for parameter in &parameters {
+                net.parameter(format!("{name}.{}", parameter.name), &parameter.shape, parameter.init)?;
             }
-            plugin.push(places);
         }
         let heads = if lowered.len() == experts {
             for (e, &logits) in lowered.iter().enumerate() {
@@ -85,14 +87,19 @@ impl Network {
             }
             Heads::Lowered
         } else {
-            Heads::Plugin(plugin)
+            Heads::Plugin
         };
         let net = net.finish()?;
+        let places = |name: &String| {
+            let own = net.parameters().iter().enumerate().filter(|(_, p)| p.name.starts_with(name));
+            own.zip(&parameters).map(|((place, _), parameter)| (place, matrix_shape(parameter))).collect()
+        };
+        let head_parameters = names.iter().map(places).collect();
         let pretrained = match arm.backbone.component.pretrained() {
             Some(path) => Some(Pretrained::read(path, &net, backbone_parameters)?),
             None => None,
         };
-        Ok(Self { net, experts, classes, features: length, heads, pretrained })
+        Ok(Self { net, experts, classes, features: length, heads, head_parameters, pretrained })
     }
 
     /// A text that identifies the network and the weights that it starts from, apart from what the seed decides.

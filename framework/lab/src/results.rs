@@ -93,6 +93,10 @@ fn protocol(experiment: &Experiment, outcomes: &[ArmOutcome]) -> Vec<String> {
             },
             format!("calibration errors over {} bins of equal width, (lo, hi]", arm.evaluate.bins),
         ];
+        own.extend(
+            arm.phases.iter().map(|phase| format!("after epoch {}: {}", phase.after, phase.summary())),
+        );
+        own.extend(arm.tuned.iter().map(|tuned| tuned.line.clone()));
         for cell in &outcome.cells {
             own.extend(cell.fitted.iter().map(|line| format!("seed {}: {line}", cell.seed)));
         }

@@ -1,26 +1,27 @@
-//! An experiment's cells, one after the other: only what is missing is done.
+//! An experiment's cells: only what is missing is done, some of it side by side.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
 
-use balpoe_core::components::{Data, DataError, Outline, Place, SampleId, SampleSplit};
 use balpoe_core::config::ConfigError;
-use balpoe_core::experiment::{Arm, Experiment, Key, OnFailure};
+use balpoe_core::experiment::{Arm, Experiment, Key, OnFailure, Phase};
 use balpoe_stats::calibration::Outcomes;
 use serde_json::{Value as Json, json};
 
-use crate::cell::{Cell, RunOptions};
+use crate::cell::{Cell, RunOptions, Trained};
 use crate::data_record::DataRecord;
 use crate::error::LabError;
 use crate::evaluate::{Evaluation, evaluate};
 use crate::event::{CellName, Event, Observer};
-use crate::network::Network;
+use crate::prepared::{PreparedArm, Protocol, Shelf};
 use crate::readme;
 use crate::results::published_rows;
-use crate::split::{TrainingSplit, divide};
+use crate::side_by_side::side_by_side;
 use crate::store::{CellFolder, CellManifest, FORMAT, Store};
 use crate::summary::Metrics;
+use crate::sweep::{self, TrialCell, budget, settle, trial_cells, validation_metrics};
 
 /// What became of an arm: its name, and for each seed its figures or why there are none.
 #[derive(Debug)]
@@ -46,102 +47,251 @@ pub struct CellOutcome {
     pub fitted: Vec<String>,
 }
 
-/// What a reader must know of the data behind a figure.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Protocol {
-    /// Training images.
-    pub images: usize,
-    /// Classes.
-    pub classes: usize,
-    /// Training images kept apart for validation.
-    pub validation: usize,
-    /// SHA-256 of the list of training images.
-    pub subset: String,
-}
-
-/// Everything about an arm that its seeds share.
-pub struct PreparedArm<'a> {
-    pub(crate) arm: &'a Arm,
-    pub(crate) data: Data,
-    pub(crate) split: TrainingSplit,
-    /// The network.
-    pub network: Network,
-    /// Why the images are not here, where only their record is.
-    missing: Option<String>,
-}
-
-impl<'a> PreparedArm<'a> {
-    /// Loads the data of an arm and describes its network.
-    ///
-    /// # Errors
-    /// If the data cannot be had, or settings do not fit each other.
-    pub fn new(arm: &'a Arm, data_root: &Path) -> Result<Self, LabError> {
-        Self::with_data(arm, arm.dataset.component.load(Place { root: data_root })?)
+/// Runs an experiment's cells that are not done, and gives all results. Arms with a sweep are replaced by their best trial.
+///
+/// # Errors
+/// If the data or the network of an arm cannot be had, or the user interrupts. A cell that fails is part of the result.
+pub fn run(
+    experiment: &mut Experiment,
+    data_root: &Path,
+    store: &Store,
+    options: RunOptions<'_>,
+    observer: &Observer<'_>,
+) -> Result<Vec<ArmOutcome>, LabError> {
+    // Hours of training should not end in a table that cannot be made.
+    published_rows(experiment)?;
+    let mut shelf = Shelf::new(data_root, store);
+    let trials = trial_cells(experiment).len();
+    let cells = trials + experiment.arms.len() * experiment.seeds.len();
+    // A mistake in the last arm should not be found when the first is trained.
+    for arm in &experiment.arms {
+        let prepared = shelf.prepare(arm, &experiment.seeds)?;
+        if let Some(missing) = &prepared.missing {
+            observer(&Event::Notice(format!(
+                "arm {}: {missing}; finished cells are shown from the record of the data that they keep",
+                arm.name
+            )));
+        }
     }
+    let untuned = if trials == 0 {
+        BTreeSet::new()
+    } else {
+        let workshop = Workshop { experiment: &*experiment, store, options, observer };
+        let tried = workshop.trials(&mut shelf, cells)?;
+        let untuned = settle(experiment, &tried)?;
+        for arm in &experiment.arms {
+            if let Some(tuned) = &arm.tuned {
+                observer(&Event::Notice(format!("{}: {}", arm.name, tuned.line)));
+            }
+        }
+        untuned
+    };
+    Workshop { experiment: &*experiment, store, options, observer }.arms(&mut shelf, &untuned, trials, cells)
+}
 
-    /// The same for results that are there: where the data set is not, the record of it that a finished cell keeps serves as well.
-    ///
-    /// # Errors
-    /// As [`Self::new`], if no finished cell of this arm with one of these seeds has a record of the data.
-    pub fn for_results(
-        arm: &'a Arm,
-        seeds: &[u64],
-        data_root: &Path,
-        store: &Store,
-    ) -> Result<Self, LabError> {
-        let missing = match Self::new(arm, data_root) {
-            Err(LabError::Data(missing @ DataError::Missing { .. })) => missing,
-            prepared => return prepared,
+/// A cell to work on.
+struct Job<'p, 'a> {
+    name: CellName,
+    prepared: &'p PreparedArm<'a>,
+}
+
+/// Where and how cells are worked on.
+struct Workshop<'a> {
+    experiment: &'a Experiment,
+    store: &'a Store,
+    options: RunOptions<'a>,
+    observer: &'a Observer<'a>,
+}
+
+impl Workshop<'_> {
+    /// Runs all trials, and gives their figures on the validation images.
+    fn trials(&self, shelf: &mut Shelf<'_>, cells: usize) -> Result<Vec<Option<Metrics>>, LabError> {
+        let sweeps = &self.experiment.sweeps;
+        if let Some(budget) = budget(self.experiment) {
+            (self.observer)(&Event::Notice(budget));
+        }
+        let prepared = sweep::prepare(sweeps, shelf)?;
+        let job = |(position, cell): (usize, TrialCell)| {
+            let prepared = &prepared[cell.sweep][cell.trial];
+            Job {
+                name: CellName { arm: prepared.arm.name.clone(), seed: cell.seed, position, cells },
+                prepared,
+            }
         };
-        let mut tried = BTreeSet::new();
-        for cell in store.cells()? {
-            let Some(record) = cell.data_record()? else { continue };
-            if !tried.insert(record.fingerprint.clone()) {
-                continue;
+        let jobs: Vec<Job<'_, '_>> = trial_cells(self.experiment).into_iter().enumerate().map(job).collect();
+        let results = self.side_by_side(&jobs, &|job, key, options| self.trial(job, key, options))?;
+        let mut metrics = Vec::new();
+        for result in results {
+            match result {
+                Some(Err(error)) if self.experiment.on_failure == OnFailure::Stop => return Err(error),
+                result => metrics.push(result.and_then(Result::ok)),
             }
-            // The record of another data set may not fit this arm; the key of the weights says whether it is the right one.
-            let Ok(mut prepared) = Self::with_data(arm, record.data()) else { continue };
+        }
+        Ok(metrics)
+    }
+
+    /// Runs the cells of all arms.
+    fn arms(
+        &self,
+        shelf: &mut Shelf<'_>,
+        untuned: &BTreeSet<usize>,
+        before: usize,
+        cells: usize,
+    ) -> Result<Vec<ArmOutcome>, LabError> {
+        let Experiment { arms, seeds, .. } = self.experiment;
+        let prepared: Vec<PreparedArm<'_>> =
+            arms.iter().map(|arm| shelf.prepare(arm, seeds)).collect::<Result<_, _>>()?;
+        let mut jobs = Vec::new();
+        for (number, prepared) in prepared.iter().enumerate().filter(|(number, _)| !untuned.contains(number))
+        {
+            for (place, &seed) in seeds.iter().enumerate() {
+                let position = before + number * seeds.len() + place;
+                jobs.push(Job {
+                    name: CellName { arm: prepared.arm.name.clone(), seed, position, cells },
+                    prepared,
+                });
+            }
+        }
+        let mut results =
+            self.side_by_side(&jobs, &|job, key, options| self.cell(job, key, options))?.into_iter();
+        let mut outcomes = Vec::new();
+        for (number, prepared) in prepared.iter().enumerate() {
+            let mut own = Vec::new();
             for &seed in seeds {
-                let key = prepared.train_key(seed);
-                if store.cell(&key).is_done(&key)? {
-                    prepared.missing = Some(missing.to_string());
-                    return Ok(prepared);
-                }
+                let result = if untuned.contains(&number) {
+                    Some(Err(LabError::Untuned))
+                } else {
+                    results.next().flatten()
+                };
+                own.extend(result.map(|result| outcome(prepared, seed, result)));
             }
+            outcomes.push(ArmOutcome {
+                name: prepared.arm.name.clone(),
+                cells: own,
+                protocol: prepared.protocol(),
+            });
         }
-        Err(missing.into())
+        Ok(outcomes)
     }
 
-    /// The same with data that are loaded.
-    pub(crate) fn with_data(arm: &'a Arm, data: Data) -> Result<Self, LabError> {
-        for (position, distribution) in arm.evaluate.distributions.iter().enumerate() {
-            arm.dataset.component.distribution(distribution, &data).map_err(|error| {
-                let key = format!("distributions.{position}");
-                arm.blame("evaluate", ConfigError::key(key, error.to_string()))
-            })?;
+    /// Works on cells, as many at a time as the user wants. What was not begun after a failure gives `None`.
+    fn side_by_side<'p, 'd, T: Send>(
+        &self,
+        jobs: &[Job<'p, 'd>],
+        work: &(dyn Fn(&Job<'p, 'd>, &Key, RunOptions<'_>) -> Result<T, LabError> + Sync),
+    ) -> Result<Vec<Option<Result<T, LabError>>>, LabError> {
+        let keys: Vec<Key> = jobs.iter().map(|job| job.prepared.train_key(job.name.seed)).collect();
+        let at_once = self.options.jobs.clamp(1, jobs.len().max(1));
+        let results = side_by_side(&keys, at_once, |place, worker| {
+            let result = work(&jobs[place], &keys[place], self.options.share(worker, at_once));
+            let flow = match &result {
+                Ok(_) => ControlFlow::Continue(()),
+                Err(LabError::Interrupted) => ControlFlow::Break(()),
+                Err(error) => {
+                    (self.observer)(&Event::Failed { cell: &jobs[place].name, error });
+                    match self.experiment.on_failure {
+                        OnFailure::Continue => ControlFlow::Continue(()),
+                        OnFailure::Stop => ControlFlow::Break(()),
+                    }
+                }
+            };
+            (result, flow)
+        });
+        if results.iter().any(|result| matches!(result, Some(Err(LabError::Interrupted)))) {
+            return Err(LabError::Interrupted);
         }
-        let split = divide(&data, arm.validation.as_ref());
-        let network = Network::describe(arm, &data)?;
-        let class_counts = split.train.class_counts(data.classes.len());
-        let trainees =
-            balpoe_core::components::Trainees { experts: network.experts, class_counts: &class_counts };
-        arm.objective.component.prepare(trainees).map_err(|error| arm.blame("objective", error))?;
-        Ok(Self { arm, data, split, network, missing: None })
+        Ok(results)
     }
 
-    /// Refuses to train where the images are not here.
-    fn require_images(&self) -> Result<(), LabError> {
-        match &self.missing {
-            None => Ok(()),
-            Some(missing) => Err(DataError::Other(missing.clone()).into()),
+    /// Trains the cell of a trial if need be, and judges it on its validation images.
+    fn trial(&self, job: &Job<'_, '_>, key: &Key, options: RunOptions<'_>) -> Result<Metrics, LabError> {
+        let folder = self.store.cell(key);
+        if folder.is_done(key)? {
+            (self.observer)(&Event::Cached(&job.name));
+        } else {
+            self.train(job, key, &folder, options)?;
         }
+        validation_metrics(job.prepared, &folder, key)
     }
 
-    /// The key of an evaluation of these weights.
-    pub(crate) fn evaluation_key(&self, train_key: &Key) -> Key {
-        self.arm.evaluation_key(train_key, &self.data.distributions)
+    /// Trains and evaluates a cell, as far as that is not done.
+    fn cell(
+        &self,
+        job: &Job<'_, '_>,
+        key: &Key,
+        options: RunOptions<'_>,
+    ) -> Result<(Metrics, Vec<String>), LabError> {
+        let started = Instant::now();
+        let folder = self.store.cell(key);
+        let evaluation_key = job.prepared.evaluation_key(key);
+        let mut trained = None;
+        if folder.is_done(key)? {
+            if let Some(stored) = folder.evaluation(&evaluation_key)? {
+                (self.observer)(&Event::Cached(&job.name));
+                return Ok((stored.metrics, stored.fitted));
+            }
+        } else {
+            trained = self.train(job, key, &folder, options)?;
+        }
+        let evaluation = evaluate_cell(job.prepared, &folder, &evaluation_key)?;
+        if let Some(trained) = trained {
+            trained.figures(&evaluation.metrics, self.observer)?;
+        }
+        let (metrics, took) = (&evaluation.metrics, started.elapsed());
+        (self.observer)(&Event::Evaluated { cell: &job.name, metrics, took });
+        Ok((evaluation.metrics, evaluation.fitted))
     }
 
+    /// Trains a cell, unless another process has done it in the meantime.
+    fn train(
+        &self,
+        job: &Job<'_, '_>,
+        key: &Key,
+        folder: &CellFolder,
+        options: RunOptions<'_>,
+    ) -> Result<Option<Trained>, LabError> {
+        let Job { name, prepared } = job;
+        prepared.require_images()?;
+        if let Some(weights) = &prepared.arm.train.imported {
+            let message = format!("the weights {weights} are not in this run store");
+            let error = ConfigError::key("imported", message).help(
+                "bring them in with `balpoe weights import`; a cell of imported weights is never trained",
+            );
+            return Err(prepared.arm.blame("train", error).into());
+        }
+        let _claim = folder.claim()?;
+        // Another process may have finished it while this one waited for its turn.
+        if folder.is_done(key)? {
+            return Ok(None);
+        }
+        let cell = Cell {
+            name,
+            arm: prepared.arm,
+            data: &prepared.data,
+            split: &prepared.split,
+            network: &prepared.network,
+            key,
+            folder,
+            events: &self.store.events(&self.experiment.name, &name.arm, name.seed),
+        };
+        let manifest = manifest(self.experiment, prepared, name, key, options);
+        cell.train(&manifest, options, self.observer).map(Some)
+    }
+}
+
+fn outcome(
+    prepared: &PreparedArm<'_>,
+    seed: u64,
+    result: Result<(Metrics, Vec<String>), LabError>,
+) -> CellOutcome {
+    let (result, fitted) = match result {
+        Ok((metrics, fitted)) => (Ok(metrics), fitted),
+        Err(error) => (Err(error), Vec::new()),
+    };
+    CellOutcome { seed, folder: prepared.train_key(seed).short().to_owned(), result, fitted }
+}
+
+impl PreparedArm<'_> {
     /// The ensemble's outcomes on every test image of a finished cell: those that are kept, else made from the predictions.
     pub(crate) fn image_outcomes(&self, folder: &CellFolder, train_key: &Key) -> Result<Outcomes, LabError> {
         let key = self.evaluation_key(train_key);
@@ -156,133 +306,6 @@ impl<'a> PreparedArm<'a> {
         };
         kept.ok_or_else(too_many)?.ensemble(&self.data.test.labels, classes)
     }
-
-    /// Image size and class counts of the data.
-    pub fn outline(&self) -> Outline {
-        let class_counts = self.data.train.class_counts(self.data.classes.len());
-        Outline { size: self.data.size, class_counts }
-    }
-
-    /// The key of a seed's weights.
-    pub fn train_key(&self, seed: u64) -> Key {
-        self.arm.train_key(seed, &self.data.fingerprint, &self.network.identity())
-    }
-
-    fn protocol(&self) -> Protocol {
-        Protocol {
-            images: self.split.train.len(),
-            classes: self.data.classes.len(),
-            validation: self.split.validation.len(),
-            subset: self.data.subset.clone(),
-        }
-    }
-
-    pub(crate) fn trained_on(&self) -> BTreeSet<SampleId> {
-        self.split.train_positions.iter().map(|&position| (SampleSplit::Train, position)).collect()
-    }
-}
-
-/// Runs an experiment's cells that are not done, and gives all results.
-///
-/// # Errors
-/// If the data or the network of an arm cannot be had, or the user interrupts. A cell that fails is part of the result.
-pub fn run(
-    experiment: &Experiment,
-    data_root: &Path,
-    store: &Store,
-    options: RunOptions<'_>,
-    observer: &Observer<'_>,
-) -> Result<Vec<ArmOutcome>, LabError> {
-    // Hours of training should not end in a table that cannot be made.
-    published_rows(experiment)?;
-    let cells = experiment.arms.len() * experiment.seeds.len();
-    let mut position = 0;
-    let mut stopped = false;
-    let mut outcomes = Vec::new();
-    for arm in &experiment.arms {
-        let prepared = PreparedArm::for_results(arm, &experiment.seeds, data_root, store)?;
-        if let Some(missing) = &prepared.missing {
-            observer(&Event::Notice(format!(
-                "arm {}: {missing}; finished cells are shown from the record of the data that they keep",
-                arm.name
-            )));
-        }
-        let mut results = Vec::new();
-        for &seed in &experiment.seeds {
-            let name = CellName { arm: arm.name.clone(), seed, position, cells };
-            position += 1;
-            if stopped {
-                continue;
-            }
-            let key = prepared.train_key(seed);
-            let outcome = run_cell(experiment, &prepared, &name, &key, store, options, observer);
-            let (result, fitted) = match outcome {
-                Ok((metrics, fitted)) => (Ok(metrics), fitted),
-                Err(LabError::Interrupted) => return Err(LabError::Interrupted),
-                Err(error) => {
-                    observer(&Event::Failed { cell: &name, error: &error });
-                    stopped = experiment.on_failure == OnFailure::Stop;
-                    (Err(error), Vec::new())
-                }
-            };
-            results.push(CellOutcome { seed, folder: key.short().to_owned(), result, fitted });
-        }
-        outcomes.push(ArmOutcome { name: arm.name.clone(), cells: results, protocol: prepared.protocol() });
-    }
-    Ok(outcomes)
-}
-
-fn run_cell(
-    experiment: &Experiment,
-    prepared: &PreparedArm<'_>,
-    name: &CellName,
-    key: &Key,
-    store: &Store,
-    options: RunOptions<'_>,
-    observer: &Observer<'_>,
-) -> Result<(Metrics, Vec<String>), LabError> {
-    let started = Instant::now();
-    let arm = prepared.arm;
-    let folder = store.cell(key);
-    let evaluation_key = prepared.evaluation_key(key);
-    let mut trained = None;
-    if folder.is_done(key)? {
-        if let Some(stored) = folder.evaluation(&evaluation_key)? {
-            observer(&Event::Cached(name));
-            return Ok((stored.metrics, stored.fitted));
-        }
-    } else {
-        prepared.require_images()?;
-        if let Some(weights) = &arm.train.imported {
-            let message = format!("the weights {weights} are not in this run store");
-            let error = ConfigError::key("imported", message).help(
-                "bring them in with `balpoe weights import`; a cell of imported weights is never trained",
-            );
-            return Err(arm.blame("train", error).into());
-        }
-        let _claim = folder.claim()?;
-        // Another process may have finished it while this one waited for its turn.
-        if !folder.is_done(key)? {
-            let cell = Cell {
-                name,
-                arm,
-                data: &prepared.data,
-                split: &prepared.split,
-                network: &prepared.network,
-                key,
-                folder: &folder,
-                events: &store.events(&experiment.name, &name.arm, name.seed),
-            };
-            let manifest = manifest(experiment, prepared, name, key, options);
-            trained = Some(cell.train(&manifest, options, observer)?);
-        }
-    }
-    let evaluation = evaluate_cell(prepared, &folder, &evaluation_key)?;
-    if let Some(trained) = trained {
-        trained.figures(&evaluation.metrics, observer)?;
-    }
-    observer(&Event::Evaluated { cell: name, metrics: &evaluation.metrics, took: started.elapsed() });
-    Ok((evaluation.metrics, evaluation.fitted))
 }
 
 /// Evaluates the kept predictions of a finished cell, and keeps the figures.
@@ -294,7 +317,7 @@ pub(crate) fn evaluate_cell(
     let test = folder.predictions("test")?;
     let kept =
         if prepared.split.validation.is_empty() { None } else { Some(folder.predictions("validation")?) };
-    let class_counts = prepared.split.train.class_counts(prepared.data.classes.len());
+    let class_counts = prepared.class_counts();
     let trained_on = prepared.trained_on();
     let evaluation =
         evaluate(prepared.arm, &prepared.data, &class_counts, &test, kept.as_ref(), &trained_on)?;
@@ -307,31 +330,52 @@ pub(crate) fn evaluate_cell(
     Ok(evaluation)
 }
 
-/// The results of an experiment that the store has; cells that were not run are [`LabError::NotRun`].
+/// The results of an experiment that the store has; cells that were not run are [`LabError::NotRun`]. Arms with a sweep are
+/// replaced by the best of the trials that the store has.
 ///
 /// # Errors
 /// If the data or the network of an arm cannot be had.
 pub fn collect(
-    experiment: &Experiment,
+    experiment: &mut Experiment,
     data_root: &Path,
     store: &Store,
 ) -> Result<Vec<ArmOutcome>, LabError> {
+    let mut shelf = Shelf::new(data_root, store);
+    let tried = stored_trials(experiment, &mut shelf, store)?;
+    let untuned = settle(experiment, &tried)?;
     let mut outcomes = Vec::new();
-    for arm in &experiment.arms {
-        let prepared = PreparedArm::for_results(arm, &experiment.seeds, data_root, store)?;
+    for (number, arm) in experiment.arms.iter().enumerate() {
+        let prepared = shelf.prepare(arm, &experiment.seeds)?;
         let cell = |&seed: &u64| {
             let key = prepared.train_key(seed);
-            let outcome = stored_cell(&prepared, &store.cell(&key), &key);
-            let (result, fitted) = match outcome {
-                Ok((metrics, fitted)) => (Ok(metrics), fitted),
-                Err(error) => (Err(error), Vec::new()),
+            let result = if untuned.contains(&number) {
+                Err(LabError::NotRun)
+            } else {
+                stored_cell(&prepared, &store.cell(&key), &key)
             };
-            CellOutcome { seed, folder: key.short().to_owned(), result, fitted }
+            outcome(&prepared, seed, result)
         };
         let cells = experiment.seeds.iter().map(cell).collect();
         outcomes.push(ArmOutcome { name: arm.name.clone(), cells, protocol: prepared.protocol() });
     }
     Ok(outcomes)
+}
+
+/// The figures of the trials that the store has.
+fn stored_trials(
+    experiment: &Experiment,
+    shelf: &mut Shelf<'_>,
+    store: &Store,
+) -> Result<Vec<Option<Metrics>>, LabError> {
+    let prepared = sweep::prepare(&experiment.sweeps, shelf)?;
+    let stored = |cell: TrialCell| {
+        let prepared = &prepared[cell.sweep][cell.trial];
+        let key = prepared.train_key(cell.seed);
+        let folder = store.cell(&key);
+        let done = folder.is_done(&key)?;
+        done.then(|| validation_metrics(prepared, &folder, &key)).transpose()
+    };
+    trial_cells(experiment).into_iter().map(stored).collect()
 }
 
 fn stored_cell(
@@ -361,7 +405,7 @@ pub(crate) fn manifest(
         format: FORMAT,
         train_key: key.as_str().to_owned(),
         experiment: experiment.name.clone(),
-        arm: name.arm.clone(),
+        arm: prepared.arm.stored_name().to_owned(),
         seed: name.seed,
         program: format!("balpoe {}", env!("CARGO_PKG_VERSION")),
         device: format!("cpu, {}, {} threads", balpoe_engine::InstructionSet::detect(), options.threads),
@@ -384,21 +428,24 @@ fn settings(arm: &Arm) -> Json {
     }
     let calibrators: Vec<Json> =
         arm.calibrators.iter().map(|c| json!({ "on": c.stage, "calibrator": one(&c.calibrator) })).collect();
-    let sections: BTreeMap<&str, Json> = BTreeMap::from([
+    let mut sections: BTreeMap<&str, Json> = BTreeMap::from([
         ("dataset", one(&arm.dataset)),
-        ("sampler", one(&arm.sampler)),
-        ("augmentation", json!(all(&arm.augmentations))),
+        ("sampler", one(&arm.recipe.sampler)),
+        ("augmentation", json!(all(&arm.recipe.augmentations))),
         ("backbone", one(&arm.backbone)),
         ("head", one(&arm.head)),
-        ("objective", one(&arm.objective)),
-        ("mixing", json!(all(&arm.mixings))),
-        ("optimizer", one(&arm.optimizer)),
-        ("schedule", one(&arm.schedule)),
+        ("objective", one(&arm.recipe.objective)),
+        ("mixing", json!(all(&arm.recipe.mixings))),
+        ("optimizer", one(&arm.recipe.optimizer)),
+        ("schedule", one(&arm.recipe.schedule)),
         ("calibrator", json!(calibrators)),
         ("aggregator", one(&arm.aggregator)),
         ("train", json!(arm.train)),
         ("evaluate", json!(arm.evaluate)),
         ("validation", json!(arm.validation)),
     ]);
+    if !arm.phases.is_empty() {
+        sections.insert("phase", arm.phases.iter().map(Phase::settings).collect());
+    }
     json!(sections)
 }

@@ -39,6 +39,13 @@ pub fn miniature(experiment: &mut Experiment, data_root: &Path) -> Result<Vec<St
         }
         shrink(arm, data);
     }
+    for sweep in &mut experiment.sweeps {
+        sweep.seeds.truncate(1);
+        for trial in &mut sweep.trials {
+            let (data, _) = data_of(&trial.arm, data_root)?;
+            shrink(&mut trial.arm, data);
+        }
+    }
     Ok(notices)
 }
 
@@ -70,9 +77,17 @@ fn shrink(arm: &mut Arm, mut data: Data) {
     data.test = subset(&data.test, &positions);
     arm.dataset.component = Arc::new(FewImages { data });
     arm.train.batch_size = arm.train.batch_size.min(BATCH);
-    arm.train.epochs = 1;
+    arm.train.epochs = 1 + arm.phases.len();
     let most = STEPS * arm.train.batch_size;
-    arm.sampler.component = Arc::new(FirstOf { sampler: Arc::clone(&arm.sampler.component), most });
+    let mut recipes = vec![&mut arm.recipe];
+    for (phase, after) in arm.phases.iter_mut().zip(1..) {
+        phase.after = after;
+        recipes.push(&mut phase.recipe);
+    }
+    for recipe in recipes {
+        recipe.schedule_epochs = 0..arm.train.epochs;
+        recipe.sampler.component = Arc::new(FirstOf { sampler: Arc::clone(&recipe.sampler.component), most });
+    }
     if arm.validation.is_some() {
         arm.validation = Some(Validation { per_class: Some(1), fraction: None });
     }

@@ -61,6 +61,7 @@ pub fn stored_experiment(
         name: runs.join(", "),
         seeds: Vec::new(),
         arms: Vec::new(),
+        sweeps: Vec::new(),
         baseline: String::new(),
         on_failure: OnFailure::Continue,
         references: Vec::new(),

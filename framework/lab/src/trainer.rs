@@ -1,9 +1,8 @@
 //! The training of one cell, step by step, with everything that a checkpoint must hold.
 
-use balpoe_core::components::{
-    Batch, Data, MixingStreams, Optimizer, Position, Split, Trainees, TrainingLoss, Update,
-};
-use balpoe_core::experiment::{Arm, BatchNormGroup, Lowering};
+use balpoe_core::components::{Batch, Data, MixingStreams, Position, Split, Trainees, TrainingLoss, Update};
+use balpoe_core::config::ConfigError;
+use balpoe_core::experiment::{Arm, BatchNormGroup, Lowering, Phase, Recipe};
 use balpoe_core::random::{Purpose, Stream};
 use balpoe_engine::{self as engine, CpuExecutor, CpuOptions, Mode, OperationTime, SoftTargets};
 use balpoe_net::LogitAdjustedCrossEntropy;
@@ -12,7 +11,8 @@ use crate::bridge::{self, BridgeStep, EngineExpert, LogitSource};
 use crate::checkpoint::Progress;
 use crate::error::LabError;
 use crate::initialise::initial_values;
-use crate::network::{Heads, Network};
+use crate::network::{HeadPlace, Heads, Network};
+use crate::parts::PhaseParts;
 use crate::tensors::{NamedTensor, Tensors};
 use crate::weights::{WeightFile, Weights};
 
@@ -22,7 +22,13 @@ use crate::weights::{WeightFile, Weights};
 pub struct Trainer<'a> {
     arm: &'a Arm,
     network: &'a Network,
+    /// Training images of each class, `[classes]`.
+    class_counts: Vec<usize>,
     executor: CpuExecutor,
+    /// What is in force now.
+    recipe: &'a Recipe,
+    /// What each phase does to the parameters.
+    parts: Vec<PhaseParts>,
     loss: Box<dyn TrainingLoss>,
     /// The engine's form of the loss, where both head and loss have one.
     lowered: Option<LogitAdjustedCrossEntropy>,
@@ -66,20 +72,101 @@ impl<'a> Trainer<'a> {
         };
         let mut executor = CpuExecutor::new(&network.net, &options)?;
         for (place, parameter) in network.net.parameters().iter().enumerate() {
-            executor.parameter_mut(place).copy_from_slice(&initial_values(parameter, place, seed));
+            executor.parameter_mut(place).copy_from_slice(&initial_values(parameter, place, seed, 0));
         }
         if let Some(pretrained) = &network.pretrained {
             pretrained.load_into(&mut executor);
         }
         let class_counts = train.class_counts(data.classes.len());
-        let trainees = Trainees { experts: network.experts, class_counts: &class_counts };
-        let loss =
-            arm.objective.component.prepare(trainees).map_err(|error| arm.blame("objective", error))?;
-        let in_engine = matches!(network.heads, Heads::Lowered) && arm.train.lowering == Lowering::Auto;
-        let lowered = if in_engine { loss.lower() } else { None };
-        let slots = arm.optimizer.component.slots();
-        let slots = network.net.parameters().iter().map(|p| vec![vec![0.0; p.len()]; slots]).collect();
-        Ok(Self { arm, network, executor, loss, lowered, slots, seed, progress: Progress::default() })
+        let parts =
+            arm.phases.iter().map(|phase| PhaseParts::of(phase, network)).collect::<Result<_, _>>()?;
+        let recipe = &arm.recipe;
+        let slots = empty_slots(network, recipe);
+        let loss = prepare(recipe, network, &class_counts).map_err(|error| arm.blame("objective", error))?;
+        let mut trainer = Self {
+            arm,
+            network,
+            class_counts,
+            executor,
+            recipe,
+            parts,
+            loss,
+            lowered: None,
+            slots,
+            seed,
+            progress: Progress::default(),
+        };
+        trainer.lower();
+        Ok(trainer)
+    }
+
+    /// Takes the engine's form of the loss, where it has one for head and loss and the engine runs the head.
+    fn lower(&mut self) {
+        let in_engine = matches!(self.network.heads, Heads::Lowered)
+            && self.arm.train.lowering == Lowering::Auto
+            && !self.backbone_frozen();
+        self.lowered = if in_engine { self.loss.lower() } else { None };
+    }
+
+    /// Begins the phases that are due when so many epochs are done, and gives the last of them.
+    ///
+    /// # Errors
+    /// If an objective does not fit the network.
+    pub fn begin_phases(&mut self, epochs_done: usize) -> Result<Option<&'a Phase>, LabError> {
+        let mut begun = None;
+        while let Some(phase) = self.arm.phases.get(self.progress.phase).filter(|p| p.after <= epochs_done) {
+            let before = self.recipe;
+            self.progress.phase += 1;
+            self.follow()?;
+            let optimizer = (self.recipe.optimizer.name, self.recipe.optimizer.component.slots());
+            if optimizer != (before.optimizer.name, before.optimizer.component.slots()) {
+                self.slots = empty_slots(self.network, self.recipe);
+                self.progress.optimizer_from = self.progress.step;
+            }
+            self.change_parameters(phase);
+            begun = Some(phase);
+        }
+        Ok(begun)
+    }
+
+    /// Takes over the recipe of the phase that training is in.
+    fn follow(&mut self) -> Result<(), LabError> {
+        let Some(phase) = self.progress.phase.checked_sub(1).map(|last| &self.arm.phases[last]) else {
+            return Ok(());
+        };
+        self.recipe = &phase.recipe;
+        self.loss = prepare(self.recipe, self.network, &self.class_counts)
+            .map_err(|error| phase.blame("objective", error))?;
+        self.lower();
+        Ok(())
+    }
+
+    /// Starts a phase's parts anew. What the optimizer remembers of them, and of frozen ones, is past.
+    fn change_parameters(&mut self, phase: &Phase) {
+        let parts = &self.parts[self.progress.phase - 1];
+        for (place, parameter) in self.network.net.parameters().iter().enumerate() {
+            if parts.fresh[place] {
+                let values = initial_values(parameter, place, self.seed, phase.after);
+                self.executor.parameter_mut(place).copy_from_slice(&values);
+            }
+            if parts.fresh[place] || parts.frozen[place] {
+                self.slots[place].iter_mut().for_each(|slot| slot.fill(0.0));
+            }
+        }
+    }
+
+    /// What the phase that training is in does to the parameters.
+    fn parts_now(&self) -> Option<&PhaseParts> {
+        self.progress.phase.checked_sub(1).map(|last| &self.parts[last])
+    }
+
+    fn backbone_frozen(&self) -> bool {
+        self.parts_now().is_some_and(|parts| parts.backbone_frozen)
+    }
+
+    /// How the network is trained now.
+    pub(crate) fn recipe(&self) -> &'a Recipe {
+        self.recipe
     }
 
     /// Takes all parameters and running statistics from a file: ours, or the state of the reference's `PyTorch` model.
@@ -101,7 +188,7 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// If the loss is not finite (no parameter is updated then), or the engine or a plugin fails.
     pub fn step(&mut self, mut batch: Batch, position: Position) -> Result<StepResult, LabError> {
-        for (place, mixing) in self.arm.mixings.iter().enumerate() {
+        for (place, mixing) in self.recipe.mixings.iter().enumerate() {
             let streams = MixingStreams {
                 seed: self.seed,
                 epoch: position.epoch,
@@ -111,7 +198,9 @@ impl<'a> Trainer<'a> {
             mixing.component.mix(&mut batch, &streams);
         }
         let images = batch.len();
-        self.executor.forward(&batch.images, images, Mode::Train)?;
+        // A frozen backbone keeps its batch-norm statistics, and normalises by them.
+        let mode = if self.backbone_frozen() { Mode::Evaluate } else { Mode::Train };
+        self.executor.forward(&batch.images, images, mode)?;
         let (loss, correct) = match self.lowered.clone() {
             Some(lowered) => self.engine_loss(&lowered, &batch)?,
             None => self.plugin_loss(&batch, position)?,
@@ -120,7 +209,7 @@ impl<'a> Trainer<'a> {
             return Err(LabError::Diverged { epoch: position.epoch + 1, batch: position.batch + 1, loss });
         }
         let learning_rate = self.learning_rate(position);
-        self.update(&*self.arm.optimizer.component, learning_rate);
+        self.update(learning_rate);
 
         let progress = &mut self.progress;
         progress.batch += 1;
@@ -133,12 +222,17 @@ impl<'a> Trainer<'a> {
 
     /// The learning rate of the step at this position.
     pub(crate) fn learning_rate(&self, position: Position) -> f64 {
-        self.arm.optimizer.component.learning_rate() * self.arm.schedule.component.factor(position)
+        self.recipe.learning_rate(position)
     }
 
-    fn update(&mut self, optimizer: &dyn Optimizer, learning_rate: f64) {
-        let update = Update { learning_rate, step: self.progress.step };
+    fn update(&mut self, learning_rate: f64) {
+        let optimizer = &self.recipe.optimizer.component;
+        let update = Update { learning_rate, step: self.progress.step - self.progress.optimizer_from };
+        let parts = self.progress.phase.checked_sub(1).map(|last| &self.parts[last]);
         for (place, slots) in self.slots.iter_mut().enumerate() {
+            if parts.is_some_and(|parts| parts.frozen[place]) {
+                continue;
+            }
             let (parameter, gradient) = self.executor.parameter_and_gradient(place);
             optimizer.update(update, parameter, gradient, slots);
         }
@@ -175,14 +269,18 @@ impl<'a> Trainer<'a> {
         Ok((mean, correct))
     }
 
-    /// The same through dfdx.
+    /// The same through dfdx. Under a frozen backbone heads run there as well, and the engine has no backward pass to run.
     fn plugin_loss(&mut self, batch: &Batch, position: Position) -> Result<(f64, f64), LabError> {
         let (experts, classes) = (self.network.experts, self.network.classes);
+        let backbone_frozen = self.backbone_frozen();
+        let heads_in_dfdx = backbone_frozen || matches!(self.network.heads, Heads::Plugin);
         let mut outputs = Vec::new();
         for e in 0..experts {
-            let source = match &self.network.heads {
-                Heads::Lowered => LogitSource::Logits(self.executor.output(experts + e).to_vec()),
-                Heads::Plugin(places) => LogitSource::Parameters(head_parameters(&self.executor, &places[e])),
+            let source = if heads_in_dfdx {
+                let places = &self.network.head_parameters[e];
+                LogitSource::Parameters(head_parameters(&self.executor, places))
+            } else {
+                LogitSource::Logits(self.executor.output(experts + e).to_vec())
             };
             outputs.push(EngineExpert { features: self.executor.output(e).to_vec(), source });
         }
@@ -199,12 +297,14 @@ impl<'a> Trainer<'a> {
         let values: Vec<&[f32]> =
             result.experts.iter().map(|expert| expert.logit_values.as_slice()).collect();
         let correct = mixed_correct(&values, classes, batch);
-        let mut seeds: Vec<Option<&[f32]>> =
-            result.experts.iter().map(|e| Some(e.features.as_slice())).collect();
-        seeds.extend(result.experts.iter().filter_map(|e| e.logits.as_deref().map(Some)));
-        self.executor.backward(&seeds)?;
-        if let Heads::Plugin(places) = &self.network.heads {
-            for (places, expert) in places.iter().zip(&result.experts) {
+        if !backbone_frozen {
+            let mut seeds: Vec<Option<&[f32]>> =
+                result.experts.iter().map(|e| Some(e.features.as_slice())).collect();
+            seeds.extend(result.experts.iter().filter_map(|e| e.logits.as_deref().map(Some)));
+            self.executor.backward(&seeds)?;
+        }
+        if heads_in_dfdx {
+            for (places, expert) in self.network.head_parameters.iter().zip(&result.experts) {
                 for (&(place, _), gradient) in places.iter().zip(&expert.parameters) {
                     self.executor.gradient_mut(place).copy_from_slice(gradient);
                 }
@@ -247,8 +347,8 @@ impl<'a> Trainer<'a> {
         let experts = self.network.experts;
         let logits = |e: usize| match &self.network.heads {
             Heads::Lowered => Ok(self.executor.output(experts + e).to_vec()),
-            Heads::Plugin(places) => {
-                let parameters = head_parameters(&self.executor, &places[e]);
+            Heads::Plugin => {
+                let parameters = head_parameters(&self.executor, &self.network.head_parameters[e]);
                 let features = self.executor.output(e).to_vec();
                 bridge::logits_through_dfdx(&*self.arm.head.component, &parameters, features, batch)
             }
@@ -289,6 +389,9 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// If a tensor is missing or has another size; `Err` says which.
     pub(crate) fn restore(&mut self, progress: Progress, mut state: Tensors) -> Result<(), String> {
+        self.progress = progress;
+        self.follow().map_err(|error| error.to_string())?;
+        self.slots = empty_slots(self.network, self.recipe);
         let mut take = |name: &str, len: usize| {
             let tensor = state.remove(name).ok_or_else(|| format!("has no tensor `{name}`"))?;
             if tensor.values.len() == len {
@@ -306,19 +409,30 @@ impl<'a> Trainer<'a> {
         for (place, buffer) in self.network.net.buffers().iter().enumerate() {
             self.executor.buffer_mut(place).copy_from_slice(&take(&buffer.name, buffer.len)?);
         }
-        self.progress = progress;
         Ok(())
     }
+}
+
+/// The loss of a recipe, for the classes of the training set.
+fn prepare(
+    recipe: &Recipe,
+    network: &Network,
+    class_counts: &[usize],
+) -> Result<Box<dyn TrainingLoss>, ConfigError> {
+    recipe.objective.component.prepare(Trainees { experts: network.experts, class_counts })
+}
+
+/// The state of an optimizer that has done nothing yet.
+fn empty_slots(network: &Network, recipe: &Recipe) -> Vec<Vec<Vec<f32>>> {
+    let slots = recipe.optimizer.component.slots();
+    network.net.parameters().iter().map(|p| vec![vec![0.0; p.len()]; slots]).collect()
 }
 
 fn slot_name(slot: usize, parameter: &str) -> String {
     format!("optimizer.{slot}.{parameter}")
 }
 
-fn head_parameters(
-    executor: &CpuExecutor,
-    places: &[(usize, (usize, usize))],
-) -> Vec<(Vec<f32>, (usize, usize))> {
+fn head_parameters(executor: &CpuExecutor, places: &[HeadPlace]) -> Vec<(Vec<f32>, (usize, usize))> {
     places.iter().map(|&(place, shape)| (executor.parameter(place).to_vec(), shape)).collect()
 }
 

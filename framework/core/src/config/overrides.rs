@@ -119,25 +119,54 @@ pub fn set_path(table: &mut Table, path: &str, value: Value, key: &Origin) -> Re
     Ok(())
 }
 
-/// The table at a path, or none where it does not exist yet; `key` is where the path is written.
+/// The table at a path, or none where it does not exist yet; `key` is where the path is written. A number counts the tables of an
+/// array from zero.
 fn inner<'t>(
     table: &'t mut Table,
     path: &[&str],
     key: &Origin,
 ) -> Result<Option<&'t mut Table>, ConfigError> {
     let mut current = table;
-    for (depth, part) in path.iter().enumerate() {
-        let Some(entry) = current.entries.get_mut(*part) else { return Ok(None) };
-        let form = entry.value.form();
-        let Data::Table(next) = &mut entry.value.data else {
-            let path = path[..=depth].join(".");
+    let mut depth = 0;
+    while let Some(part) = path.get(depth) {
+        let Some(Entry { value, .. }) = current.entries.get_mut(*part) else { return Ok(None) };
+        depth += 1;
+        let value = match path.get(depth).and_then(|part| part.parse().ok()) {
+            Some(number) if matches!(value.data, Data::Array(_)) => {
+                depth += 1;
+                item(value, number, &path[..depth - 1], key)?
+            }
+            _ => value,
+        };
+        let form = value.form();
+        let origin = value.origin.clone();
+        let Data::Table(next) = &mut value.data else {
+            let path = path[..depth].join(".");
             return Err(ConfigError::at(key.clone(), format!("`{path}` is {form}, not a table"))
-                .and(entry.value.origin.clone(), format!("{form} here"))
+                .and(origin, format!("{form} here"))
                 .help("replace it whole instead"));
         };
         current = next;
     }
     Ok(Some(current))
+}
+
+/// An entry of an array, counted from zero; `key` is where the path is written.
+fn item<'t>(
+    array: &'t mut Value,
+    number: usize,
+    path: &[&str],
+    key: &Origin,
+) -> Result<&'t mut Value, ConfigError> {
+    let (path, origin) = (path.join("."), array.origin.clone());
+    let Data::Array(items) = &mut array.data else {
+        return Err(ConfigError::at(key.clone(), format!("`{path}` is not an array")));
+    };
+    let count = items.len();
+    items.get_mut(number).ok_or_else(|| {
+        let message = format!("`{path}` has no entry {number}, its entries are {count}");
+        ConfigError::at(key.clone(), message).and(origin, "the entries")
+    })
 }
 
 fn unset(table: &mut Table, path: &str, origin: &Origin) -> Result<(), ConfigError> {

@@ -4,8 +4,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::Arm;
-use crate::config::{self, ConfigError, Data, Origin, Override, Sources, Table, Value, set_path, suggestion};
+use super::arm::Arm;
+use super::sweep::{self, Sweep};
+use crate::config::{
+    self, ConfigError, Data, Entry, Origin, Override, Sources, Table, Value, set_path, suggestion,
+};
 
 /// What happens to the other cells when one fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +45,8 @@ pub struct Experiment {
     pub seeds: Vec<u64>,
     /// The variants, in the order of the file.
     pub arms: Vec<Arm>,
+    /// For arms that choose their settings, what they choose from.
+    pub sweeps: Vec<Sweep>,
     /// The arm that the others are compared with; the first if none is named.
     pub baseline: String,
     /// What happens when a cell fails.
@@ -98,6 +103,12 @@ impl Experiment {
         Self::resolve(table, &place, name.to_owned(), sources)
     }
 
+    /// Every arm, and every arm of a trial.
+    pub fn all_arms(&self) -> impl Iterator<Item = &Arm> {
+        let trials = self.sweeps.iter().flat_map(|sweep| &sweep.trials);
+        self.arms.iter().chain(trials.map(|trial| &trial.arm))
+    }
+
     /// `place` is the whole file, for what is nowhere in it.
     fn resolve(
         mut table: Table,
@@ -113,33 +124,27 @@ impl Experiment {
         let references = table.entries.remove("reference");
         let variants = table.entries.remove("arm");
 
-        let mut arms: Vec<Arm> = Vec::new();
-        match variants {
-            None => arms.push(Arm::build(name.clone(), table, place, sources)?),
-            // `arm = []` drops inherited arms.
-            Some(entry) if matches!(&entry.value.data, Data::Array(items) if items.is_empty()) => {
-                arms.push(Arm::build(name.clone(), table, place, sources)?);
+        let (mut arms, mut sweeps): (Vec<Arm>, Vec<Sweep>) = (Vec::new(), Vec::new());
+        let mut places: Vec<Option<Origin>> = Vec::new();
+        for (name_place, arm_name, mut resolved) in named(variants, &name, table, sources)? {
+            if let Some(first) = arms.iter().position(|arm| arm.name == arm_name)
+                && let (Some(second), Some(first)) = (&name_place, &places[first])
+            {
+                return Err(ConfigError::at(second.clone(), format!("two arms are called \"{arm_name}\""))
+                    .and(first.clone(), "the first")
+                    .help("give one of them another name"));
             }
-            Some(entry) => {
-                let form = entry.value.form();
-                let Data::Array(items) = entry.value.data else {
-                    let message = format!("expected an array of arms, found {form}");
-                    return Err(ConfigError::at(entry.value.origin, message).help("write [[arm]]"));
-                };
-                let mut places: Vec<Origin> = Vec::new();
-                for item in items {
-                    let (arm_name, name_place, resolved) = variant(item, &table, sources)?;
-                    if let Some(first) = arms.iter().position(|arm| arm.name == arm_name) {
-                        let message = format!("two arms are called \"{arm_name}\"");
-                        return Err(ConfigError::at(name_place, message)
-                            .and(places[first].clone(), "the first")
-                            .help("give one of them another name"));
-                    }
-                    arms.push(Arm::build(arm_name, resolved, place, sources)?);
-                    places.push(name_place);
-                }
-            }
+            places.push(name_place);
+            let Some(entry) = resolved.entries.remove("sweep") else {
+                arms.push(Arm::build(arm_name, resolved, place, sources)?);
+                continue;
+            };
+            let sweep = sweep::read(entry, (arms.len(), &arm_name), &resolved, (seeds[0], place), sources)?;
+            let first = sweep.trials[0].arm.table.clone();
+            arms.push(Arm::build(arm_name, first, place, sources)?);
+            sweeps.push(sweep);
         }
+        sweep::equal_budgets(&sweeps, &arms)?;
         let baseline = match wanted {
             None => arms.first().map(|arm| arm.name.clone()).unwrap_or_default(),
             Some(entry) => name_of_arm(entry.value, &arms, sources)?,
@@ -148,8 +153,32 @@ impl Experiment {
             None => Vec::new(),
             Some(entry) => published(entry.value, &arms, sources)?,
         };
-        Ok(Self { name, seeds, arms, baseline, on_failure, references })
+        Ok(Self { name, seeds, arms, sweeps, baseline, on_failure, references })
     }
+}
+
+/// The arms with their resolved tables and places, or the whole file as the only one.
+fn named(
+    variants: Option<Entry>,
+    name: &str,
+    table: Table,
+    sources: &Sources,
+) -> Result<Vec<(Option<Origin>, String, Table)>, ConfigError> {
+    let whole = |table| Ok(vec![(None, name.to_owned(), table)]);
+    let Some(entry) = variants else { return whole(table) };
+    let form = entry.value.form();
+    let Data::Array(items) = entry.value.data else {
+        let message = format!("expected an array of arms, found {form}");
+        return Err(ConfigError::at(entry.value.origin, message).help("write [[arm]]"));
+    };
+    // `arm = []` drops inherited arms.
+    if items.is_empty() {
+        return whole(table);
+    }
+    let resolve = |item: Value| {
+        variant(item, &table, sources).map(|(name, place, resolved)| (Some(place), name, resolved))
+    };
+    items.into_iter().map(resolve).collect()
 }
 
 /// A value that names an arm.

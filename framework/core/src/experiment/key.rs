@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::digest::sha256;
+use crate::registry::Built;
 
 /// Version of what goes into keys. A new version makes every earlier result count as missing.
 pub const FORMAT: u32 = 1;
@@ -68,10 +69,14 @@ fn write_canonical(value: &Json, out: &mut String) {
     }
 }
 
+/// What a component contributes to a key.
+pub(super) fn identity<T: ?Sized>(built: &Built<T>) -> Json {
+    json!({ "kind": built.name, "version": built.version, "settings": built.identity })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn the_order_of_keys_means_nothing_and_values_do() {

@@ -1,7 +1,7 @@
 //! What is done with finished predictions, where there is no experiment around them.
 
-use super::FittedCalibrator;
-use super::arm::Sections;
+use super::calibrator::FittedCalibrator;
+use super::sections::Sections;
 use super::settings::Evaluate;
 use crate::components::Aggregator;
 use crate::config::{self, ConfigError, Override, Sources, Table};

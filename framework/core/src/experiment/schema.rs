@@ -6,6 +6,7 @@
 use schemars::schema_for;
 use serde_json::{Map, Value as Json, json};
 
+use super::recipe::Recipe;
 use super::settings::{Evaluate, Train, Validation};
 use crate::registry::{Descriptor, Kind, descriptors};
 
@@ -22,6 +23,8 @@ pub fn schema() -> Json {
     ] {
         definitions.insert(name.to_owned(), fragment(&settings.to_value()));
     }
+    definitions.insert("phase".to_owned(), phase(&definitions));
+    definitions.insert("sweep".to_owned(), sweep());
     let mut properties = plain_keys();
     properties.insert("reference".to_owned(), references());
     properties.insert("arm".to_owned(), arms(&definitions));
@@ -100,6 +103,11 @@ fn sections(definitions: &Map<String, Json>) -> Map<String, Json> {
                 "type": "array",
                 "items": { "allOf": [one, { "required": ["kind"] }] },
             }),
+            None if name == "phase" => json!({
+                "description": "Changes of the training from an epoch on, in order.",
+                "type": "array",
+                "items": one,
+            }),
             _ => one,
         };
         sections.insert(name.clone(), section);
@@ -107,8 +115,54 @@ fn sections(definitions: &Map<String, Json>) -> Map<String, Json> {
     sections
 }
 
-/// `[[arm]]`: its `set` has whole sections, and single settings by dotted keys such as `backbone.experts`.
-fn arms(definitions: &Map<String, Json>) -> Json {
+/// `[[phase]]`: its `set` has sections of the recipe, and single settings by dotted keys.
+fn phase(definitions: &Map<String, Json>) -> Json {
+    let recipe = definitions.iter().filter(|(name, _)| Recipe::SECTIONS.contains(&name.as_str()));
+    let parts = json!({ "type": "array", "items": { "type": "string" } });
+    let (mut freeze, mut reinitialise) = (parts.clone(), parts);
+    freeze["description"] =
+        "What is not trained from here on: `backbone`, `head`, or beginnings of parameters' names.".into();
+    reinitialise["description"] = "What starts from fresh initial values.".into();
+    json!({
+        "description": "A change of the training from an epoch on.",
+        "type": "object",
+        "properties": {
+            "after": { "type": "integer", "minimum": 0, "description": "Epochs that are done when it begins." },
+            "freeze": freeze,
+            "reinitialise": reinitialise,
+            "set": by_path("What is trained otherwise, such as \"optimizer.learning_rate\".", &recipe.map(|(n, d)| (n.clone(), d.clone())).collect()),
+        },
+        "required": ["after"],
+        "additionalProperties": false,
+    })
+}
+
+fn sweep() -> Json {
+    json!({
+        "description": "Settings that are tried on validation images; every arm is run with its best.",
+        "type": "object",
+        "properties": {
+            "grid": {
+                "type": "object",
+                "description": "Keys from the top with values to try, such as optimizer.learning_rate = [0.05, 0.1].",
+            },
+            "metric": {
+                "type": "string",
+                "description": "What decides, on the validation images.",
+                "default": "accuracy",
+            },
+            "select_on": { "type": "string", "enum": ["validation"], "default": "validation" },
+            "seeds": {
+                "type": "array", "items": { "type": "integer", "minimum": 0 },
+                "description": "Seeds of every trial; the experiment's first if left out.",
+            },
+        },
+        "additionalProperties": false,
+    })
+}
+
+/// A `set`: whole sections, and single settings by dotted keys such as `backbone.experts`.
+fn by_path(description: &str, definitions: &Map<String, Json>) -> Json {
     let mut settings = sections(definitions);
     for (section, definition) in definitions {
         if settings[section]["type"] == "array" {
@@ -119,19 +173,28 @@ fn arms(definitions: &Map<String, Json>) -> Json {
         }
     }
     json!({
+        "description": description,
+        "type": "object",
+        "properties": settings,
+        "patternProperties": { "^[a-z_]+\\.[a-z0-9_]+\\..+$": {} },
+        "additionalProperties": false,
+    })
+}
+
+/// `[[arm]]`.
+fn arms(definitions: &Map<String, Json>) -> Json {
+    let set = by_path(
+        "What differs from the file: sections, and settings by dotted keys such as \"backbone.experts\".",
+        definitions,
+    );
+    json!({
         "description": "A variant of the experiment; all are run with the same seeds.",
         "type": "array",
         "items": {
             "type": "object",
             "properties": {
                 "name": { "type": "string", "description": "Its name in tables." },
-                "set": {
-                    "description": "What differs from the file: sections, and settings by dotted keys such as \"backbone.experts\".",
-                    "type": "object",
-                    "properties": settings,
-                    "patternProperties": { "^[a-z_]+\\.[a-z0-9_]+\\..+$": {} },
-                    "additionalProperties": false,
-                },
+                "set": set,
             },
             "required": ["name"],
             "additionalProperties": false,
@@ -251,7 +314,7 @@ fn resolve(part: &Json, root: &Json) -> Json {
 
 #[cfg(test)]
 mod tests {
-    use super::super::arm::known_keys;
+    use super::super::sections::known_keys;
     use super::*;
 
     /// What experiment files may have and the schema lacks would be an error in every editor.

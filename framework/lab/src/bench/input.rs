@@ -32,7 +32,7 @@ pub fn bench_input(arm: &Arm, data_root: &Path, options: BenchInputOptions) -> R
     let pipeline = Arc::new(Pipeline {
         split: data.train.clone(),
         size: data.size,
-        augmentations: arm.augmentations.iter().map(|built| Arc::clone(&built.component)).collect(),
+        augmentations: arm.recipe.augmentations.iter().map(|built| Arc::clone(&built.component)).collect(),
         normalisation: Normalisation::new(data.mean, data.deviation),
         batch_size: NonZeroUsize::new(arm.train.batch_size).unwrap_or(NonZeroUsize::MIN),
         workers: options.workers,

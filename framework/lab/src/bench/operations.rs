@@ -179,7 +179,8 @@ fn losses(
     let count = |class: usize| (1000.0 * 0.002_f64.powf(class as f64 / (classes - 1) as f64)) as usize;
     let class_counts: Vec<usize> = (0..classes).map(count).collect();
     let trainees = Trainees { experts: 1, class_counts: &class_counts };
-    let loss = arm.objective.component.prepare(trainees).map_err(|error| arm.blame("objective", error))?;
+    let loss =
+        arm.recipe.objective.component.prepare(trainees).map_err(|error| arm.blame("objective", error))?;
     let targets = Targets::hard((0..rows).map(|row| (row * 7 % classes) as u32).collect());
     let logits: Vec<f32> = (0..rows * classes).map(|i| (i * 37 % 101) as f32 / 10.0).collect();
     let mut measured = Vec::new();

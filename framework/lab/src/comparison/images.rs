@@ -9,7 +9,7 @@ use balpoe_stats::statistics::{Averaging, Bootstrap, ImageScores, Interval, McNe
 
 use super::Comparison;
 use crate::error::LabError;
-use crate::run::PreparedArm;
+use crate::prepared::PreparedArm;
 use crate::store::Store;
 use crate::summary::{Experiment, percent};
 use crate::table::{Cell, Column, Row, Table, Value};

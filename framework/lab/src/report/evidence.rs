@@ -5,7 +5,8 @@ use balpoe_stats::calibration::Outcomes;
 use super::curves::Curves;
 use crate::error::LabError;
 use crate::figures::failed;
-use crate::run::{ArmOutcome, PreparedArm};
+use crate::prepared::PreparedArm;
+use crate::run::ArmOutcome;
 use crate::store::Store;
 
 /// The outcomes of an arm on the whole test set and the course of its training, over all finished seeds.

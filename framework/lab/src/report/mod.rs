@@ -13,8 +13,9 @@ use balpoe_core::experiment::Experiment;
 
 use crate::error::LabError;
 use crate::files;
+use crate::prepared::PreparedArm;
 use crate::results::summarise;
-use crate::run::{ArmOutcome, PreparedArm};
+use crate::run::ArmOutcome;
 use crate::store::Store;
 use evidence::Evidence;
 

@@ -6,7 +6,8 @@ use super::figures::Section;
 use crate::error::LabError;
 use crate::markup::Escaped;
 use crate::plot;
-use crate::run::{ArmOutcome, CellOutcome, PreparedArm};
+use crate::prepared::PreparedArm;
+use crate::run::{ArmOutcome, CellOutcome};
 use crate::store::{CellManifest, Store};
 use crate::table;
 

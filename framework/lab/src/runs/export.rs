@@ -10,8 +10,9 @@ use super::overview::{CellState, StoredCell};
 use crate::data_record::DataRecord;
 use crate::error::LabError;
 use crate::files;
+use crate::prepared::PreparedArm;
 use crate::readme;
-use crate::run::{PreparedArm, evaluate_cell};
+use crate::run::evaluate_cell;
 use crate::settings_text::experiment_text;
 use crate::store::{CellManifest, DATA, EVALUATIONS, LOG, MANIFEST, WEIGHTS, plain, predictions_file};
 

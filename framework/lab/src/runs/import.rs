@@ -11,8 +11,8 @@ use crate::data_record::DataRecord;
 use crate::error::LabError;
 use crate::files;
 use crate::image_outcomes::ImageOutcomes;
+use crate::prepared::PreparedArm;
 use crate::readme;
-use crate::run::PreparedArm;
 use crate::settings_text::experiment_text;
 use crate::store::{
     CellManifest, DATA, EVALUATIONS, FORMAT, LOG, MANIFEST, Store, StoredEvaluation, WEIGHTS,

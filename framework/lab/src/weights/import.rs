@@ -9,7 +9,8 @@ use super::file::WeightFile;
 use crate::cell::{Cell, RunOptions};
 use crate::error::LabError;
 use crate::event::{CellName, Observer};
-use crate::run::{PreparedArm, manifest};
+use crate::prepared::PreparedArm;
+use crate::run::manifest;
 use crate::store::Store;
 
 /// Makes a finished cell of weights that another program trained: its test images are predicted and kept, so that it can be
