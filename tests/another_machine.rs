@@ -73,11 +73,12 @@ fn experiment(overrides: &[&str]) -> Experiment {
 }
 
 /// Runs the experiment, and gives its tables with what was told meanwhile.
-fn tables(experiment: &Experiment, data: &Path, store: &Store) -> Result<(String, Vec<String>), LabError> {
+fn tables(experiment: &mut Experiment, data: &Path, store: &Store) -> Result<(String, Vec<String>), LabError> {
     let interrupted = AtomicBool::new(false);
     let options = RunOptions {
         threads: 1,
         workers: 0,
+        jobs: 1,
         checkpoint_every: Duration::from_hours(1),
         interrupted: &interrupted,
         logs: &LogOptions::default(),
@@ -100,8 +101,8 @@ fn everything_is_shown_without_data_weights_and_logits() {
     let (store, other) =
         (Store::open(&home.join("runs")).expect("made"), Store::open(&home.join("other")).expect("made"));
 
-    let plan = experiment(&[]);
-    let (here, _) = tables(&plan, &data, &store).expect("run");
+    let mut plan = experiment(&[]);
+    let (here, _) = tables(&mut plan, &data, &store).expect("run");
     let cells = runs::select(&store, &["tiny".to_owned()]).expect("cells");
     assert_eq!(cells.len(), 2);
     let archives = home.join("archives");
@@ -112,14 +113,14 @@ fn everything_is_shown_without_data_weights_and_logits() {
     }
 
     // The same tables, comparison and page, though there are no images, no weights and no logits.
-    let (there, told) = tables(&plan, &nothing, &other).expect("shown");
+    let (there, told) = tables(&mut plan, &nothing, &other).expect("shown");
     assert_eq!(there, here);
     let notice = "nothing/photographs`; take some; finished cells are shown from the record";
     assert!(told.iter().any(|event| event.contains(notice)), "{told:?}");
     let images = |data: &Path, store: &Store| image_outcomes(&plan, data, store).expect("outcomes of images");
     assert_eq!(images(&nothing, &other), images(&data, &store));
-    let page = |data: &Path, store: &Store| {
-        let outcomes = collect(&plan, data, store).expect("collected");
+    let mut page = |data: &Path, store: &Store| {
+        let outcomes = collect(&mut plan, data, store).expect("collected");
         fs::read_to_string(write_report(&plan, &outcomes, data, store).expect("a page")).expect("text")
     };
     assert_eq!(page(&nothing, &other), page(&data, &store));
