@@ -73,7 +73,11 @@ fn experiment(overrides: &[&str]) -> Experiment {
 }
 
 /// Runs the experiment, and gives its tables with what was told meanwhile.
-fn tables(experiment: &mut Experiment, data: &Path, store: &Store) -> Result<(String, Vec<String>), LabError> {
+fn tables(
+    experiment: &mut Experiment,
+    data: &Path,
+    store: &Store,
+) -> Result<(String, Vec<String>), LabError> {
     let interrupted = AtomicBool::new(false);
     let options = RunOptions {
         threads: 1,
@@ -133,11 +137,11 @@ fn everything_is_shown_without_data_weights_and_logits() {
     }
 
     // What was not exported is said to be missing, cell by cell.
-    let wanting = experiment(&["aggregator.kind=majority-vote"]);
-    let (text, _) = tables(&wanting, &nothing, &other).expect("a table of failures");
+    let mut wanting = experiment(&["aggregator.kind=majority-vote"]);
+    let (text, _) = tables(&mut wanting, &nothing, &other).expect("a table of failures");
     assert!(text.contains("the cell was imported without its predictions"), "{text}");
-    let more = experiment(&["seeds=[1,2]"]);
-    let (text, _) = tables(&more, &nothing, &other).expect("a table with failures");
+    let mut more = experiment(&["seeds=[1,2]"]);
+    let (text, _) = tables(&mut more, &nothing, &other).expect("a table with failures");
     assert!(text.contains("photographs`; take some"), "{text}");
 
     // With the logits in the archive, another aggregator works there as here.
@@ -148,6 +152,6 @@ fn everything_is_shown_without_data_weights_and_logits() {
     for cell in runs::import(&other, &[whole]).expect("imported") {
         assert_eq!(cell.import, Import::Completed(2));
     }
-    let (there, _) = tables(&wanting, &nothing, &other).expect("shown");
-    assert_eq!(there, tables(&wanting, &data, &store).expect("shown").0);
+    let (there, _) = tables(&mut wanting, &nothing, &other).expect("shown");
+    assert_eq!(there, tables(&mut wanting, &data, &store).expect("shown").0);
 }
