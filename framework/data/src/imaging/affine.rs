@@ -45,7 +45,7 @@ impl Affine {
     /// A counter-clockwise rotation about the centre of images of this size.
     pub fn rotation(degrees: f64, height: usize, width: usize) -> Self {
         // Pillow rounds to 15 decimals, so that quarter turns are exact.
-        let rounded = |v: f64| (v * 1e15).round() / 1e15;
+        let rounded = |v: f64| format!("{v:.15}").parse().unwrap_or(v);
         let (sin, cos) = (-degrees.rem_euclid(360.0).to_radians()).sin_cos();
         let (sin, cos) = (rounded(sin), rounded(cos));
         let (centre_x, centre_y) = (width as f64 / 2.0, height as f64 / 2.0);
