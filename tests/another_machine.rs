@@ -81,6 +81,7 @@ fn tables(
     let interrupted = AtomicBool::new(false);
     let options = RunOptions {
         threads: 1,
+        replicas: 1,
         workers: 0,
         jobs: 1,
         checkpoint_every: Duration::from_hours(1),

@@ -92,7 +92,7 @@ fn compare(settings: &[&str]) {
     let arm = &experiment.arms[0];
     let data = data();
     let network = Network::describe(arm, &data).expect("a network");
-    let mut trainer = Trainer::new(arm, &data, &data.train, &network, 0, 2).expect("a trainer");
+    let mut trainer = Trainer::new(arm, &data, &data.train, &network, 0, 2, 1).expect("a trainer");
 
     // Place of each golden parameter in the network's list.
     let places: Vec<usize> = golden

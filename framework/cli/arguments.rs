@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use balpoe_core::config::Override;
+use balpoe_engine::DeviceChoice;
 use balpoe_lab::summary::Metric;
 use balpoe_lab::table::Format;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -144,12 +145,15 @@ pub(crate) struct RunArguments {
     pub(crate) data: DataRoot,
     #[command(flatten)]
     pub(crate) store: StoreRoot,
-    /// `auto`, `cpu` or `cuda`
+    /// `auto`, `cpu`, `cuda`, or GPUs by number, such as `cuda:0,1` or `cuda:0-3`
     #[arg(long, default_value = "auto")]
-    pub(crate) device: String,
+    pub(crate) device: DeviceChoice,
     /// Threads of the engine; all cores if not given. Results do not depend on it
     #[arg(long)]
     pub(crate) threads: Option<usize>,
+    /// Replicas of the network that share every batch; results depend on it by rounding only
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=64))]
+    pub(crate) replicas: u64,
     /// Threads that decode and augment images ahead
     #[arg(long, default_value_t = 1)]
     pub(crate) workers: usize,

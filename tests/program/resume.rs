@@ -31,7 +31,12 @@ fn finish(sandbox: &Sandbox, arguments: &str) -> String {
 
 /// Runs until this step is saved, and gives the program that still runs then.
 fn run_until(sandbox: &Sandbox, file: &str, store: &str, step: u32) -> Child {
-    let command = format!("experiment {file} --out {store} --checkpoint-every 0");
+    run_until_with(sandbox, file, store, step, "")
+}
+
+/// The same with more options, which begin with a blank.
+fn run_until_with(sandbox: &Sandbox, file: &str, store: &str, step: u32, more: &str) -> Child {
+    let command = format!("experiment {file} --out {store} --checkpoint-every 0{more}");
     let mut program = sandbox.start(&command);
     sandbox.wait_for_step(store, step, &mut program);
     program
@@ -100,6 +105,27 @@ fn threads_and_workers_change_nothing() {
         assert_eq!(finish(&sandbox, &command), first);
         assert_same(&sandbox, "a", store);
     }
+}
+
+#[test]
+fn replicas_resume_exactly_and_train_the_same_network() {
+    let sandbox = Sandbox::new();
+    let undisturbed = finish(&sandbox, "experiment tiny.toml --replicas 2 --out undisturbed");
+    let mut program = run_until_with(&sandbox, "tiny.toml", "killed", 4, " --replicas 2");
+    program.kill().expect("killed");
+    program.wait().expect("ended");
+    // Neither threads nor the number of sittings matter; the number of replicas is free as well, but for rounding.
+    assert_eq!(finish(&sandbox, "experiment tiny.toml --replicas 2 --threads 3 --out killed"), undisturbed);
+    assert_same(&sandbox, "undisturbed", "killed");
+
+    let command = "experiment tiny.toml --set train.epochs=1 --set optimizer.learning_rate=0.002";
+    finish(&sandbox, &format!("{command} --out one"));
+    finish(&sandbox, &format!("{command} --replicas 3 --out three"));
+    let [one, three] = ["one", "three"].map(|store| logits(&sandbox.cell(store)));
+    let largest = one.iter().zip(&three).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(largest < LOGITS, "logits differ by up to {largest}");
+    let [one, three] = ["one", "three"].map(|store| sandbox.cell(store).file_name().map(ToOwned::to_owned));
+    assert_eq!(one, three, "replicas are no part of a cell's key");
 }
 
 #[test]

@@ -168,6 +168,7 @@ pub(crate) fn assert_snapshot(name: &str, text: &str) {
     settings.add_filter(r"\b\d+(\.\d)? (k|M)?B\b", "[size]");
     settings.add_filter(r"cpu, [\w+-]+, \d+ threads", "[device]");
     settings.add_filter(r"(\| \[key\] \| \w+ \|)( [\d.–]+ \|)+", "$1 [figures]");
+    settings.add_filter(r"device: cpu, because .*\n", "device: [device]\n");
     settings.add_filter(r"(registered at \S+\.rs):\d+", "$1:[line]");
     settings.bind(|| insta::assert_snapshot!(name, text));
 }

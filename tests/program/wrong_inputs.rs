@@ -74,6 +74,7 @@ fn values_that_do_not_fit() {
         "experiment tiny.toml --set seeds.first=1",
         "experiment tiny.toml --unset train.epoch",
         "experiment tiny.toml --device gpu",
+        "experiment tiny.toml --device cuda:0,0",
         "experiment tiny.toml --seeds one",
         "experiment",
     ] {
@@ -176,6 +177,24 @@ fn data_that_is_not_there_or_not_right() {
         text += &sandbox.complaint("experiment cifar.toml --data data");
     }
     assert_snapshot("data_that_is_not_there_or_not_right", &text);
+}
+
+/// What is wrong depends on the machine; that it is one line with this exit code does not. The lines of each kind of machine
+/// are snapshots of the engine's `device` module.
+#[test]
+fn a_gpu_that_cannot_be_used() {
+    let sandbox = Sandbox::new();
+    let outcome = sandbox.run("experiment tiny.toml --device cuda:99");
+    assert_eq!(outcome.code, Some(4), "{}", outcome.stderr);
+    assert!(outcome.stderr.starts_with("  × cannot use `cuda:99`: "), "{}", outcome.stderr);
+    assert!(!sandbox.path("runs").exists(), "nothing was begun");
+
+    let automatic = sandbox.run("experiment tiny.toml");
+    assert_eq!(automatic.code, Some(0), "{}", automatic.stderr);
+    let said = automatic.stderr.lines().filter(|line| line.starts_with("device: cpu, because ")).count();
+    assert_eq!(said, 1, "{}", automatic.stderr);
+    let asked = sandbox.run("experiment tiny.toml --device cpu --seeds 2");
+    assert!(!asked.stderr.contains("device:"), "{}", asked.stderr);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use balpoe_core::components::{DataError, Dataset, Place};
 use balpoe_core::registry::ComponentKind as _;
 use balpoe_engine::InstructionSet;
+use balpoe_engine::cuda::Cuda;
 
 use super::experiment::available_threads;
 use crate::terminal;
@@ -15,7 +16,7 @@ pub(super) fn run(data_root: &Path) -> ExitCode {
     let mut text = String::new();
     let _ = writeln!(text, "program   balpoe {}", env!("CARGO_PKG_VERSION"));
     let _ = writeln!(text, "cpu       {}, {} threads", InstructionSet::detect(), available_threads());
-    let _ = writeln!(text, "cuda      not in this version; experiments run on the cpu");
+    describe_cuda(&Cuda::probe(), &mut text);
     let _ = writeln!(text, "data      {}", data_root.display());
     let mut datasets = <dyn Dataset>::registrations();
     datasets.sort_by_key(|registration| registration.descriptor.name);
@@ -35,4 +36,49 @@ pub(super) fn run(data_root: &Path) -> ExitCode {
     }
     terminal::print(&text);
     ExitCode::SUCCESS
+}
+
+/// GPUs, and the libraries that computing on them takes.
+fn describe_cuda(cuda: &Cuda, text: &mut String) {
+    let _ = match cuda.obstacle() {
+        Some(reason) => writeln!(text, "cuda      cannot be used: {reason}"),
+        None => writeln!(text, "cuda      not in this version; experiments run on the cpu"),
+    };
+    for gpu in cuda.gpus.iter().flatten() {
+        let _ = writeln!(text, "  cuda:{:<7}  {gpu}", gpu.ordinal);
+    }
+    for library in &cuda.libraries {
+        let (name, purpose, remedy) = (library.kind.name(), library.kind.purpose(), library.kind.remedy());
+        let _ = match &library.path {
+            Some(path) => writeln!(text, "  {name:12}  {} ({purpose})", path.display()),
+            None => writeln!(text, "  {name:12}  missing ({purpose}); {remedy}"),
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use balpoe_engine::cuda::{Gpu, Library, LibraryKind};
+
+    #[test]
+    fn what_is_there_and_how_to_get_the_rest() {
+        let machine = |found: &[LibraryKind], gpus: usize| {
+            let library = |kind: LibraryKind| {
+                let path = found.contains(&kind).then(|| format!("/usr/lib/lib{}.so", kind.name()).into());
+                Library { kind, path }
+            };
+            let gpu = |ordinal| {
+                let name = "NVIDIA H200".to_owned();
+                Gpu { ordinal, name, capability: (9, 0), memory: 150_754_820_096 }
+            };
+            let libraries = LibraryKind::ALL.map(library).to_vec();
+            Cuda { libraries, gpus: Ok((0..gpus).map(gpu).collect()) }
+        };
+        let mut text = String::new();
+        describe_cuda(&machine(&[], 0), &mut text);
+        describe_cuda(&machine(&[LibraryKind::Driver, LibraryKind::Nvrtc], 2), &mut text);
+        describe_cuda(&machine(&LibraryKind::ALL, 1), &mut text);
+        insta::assert_snapshot!("cuda_in_doctor", text);
+    }
 }

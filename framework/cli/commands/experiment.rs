@@ -1,14 +1,17 @@
 //! `balpoe experiment`: train, evaluate, summarise.
 
 use std::process::ExitCode;
+use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use balpoe_core::config::Sources;
 use balpoe_core::experiment::Experiment;
+use balpoe_engine::cuda::Cuda;
+use balpoe_engine::{DeviceChoice, Selection, select};
 use balpoe_lab::{
-    FailureClass, LogOptions, MlflowServer, RunOptions, Store, miniature, run as run_cells, summarise, table,
-    write_tables,
+    Event, FailureClass, LabError, LogOptions, MlflowServer, RunOptions, Store, miniature, run as run_cells,
+    summarise, table, write_tables,
 };
 use tempfile::TempDir;
 
@@ -21,7 +24,7 @@ use crate::terminal;
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
-    device(&arguments.device)?;
+    let device = device(&arguments.device)?;
     let mut sources = Sources::default();
     let file = &arguments.experiment.file;
     let mut experiment = Experiment::read(file, &arguments.experiment.overrides(), &mut sources)
@@ -59,6 +62,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     };
     let options = RunOptions {
         threads,
+        replicas: arguments.replicas as usize,
         workers: arguments.workers,
         jobs: arguments.jobs.max(1),
         checkpoint_every: Duration::from_secs_f64(arguments.checkpoint_every.clamp(0.0, 1e9)),
@@ -66,8 +70,15 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
         logs: &logs,
     };
     let progress = Progress::new();
-    let outcomes =
-        run_cells(&mut experiment, &arguments.data.root, &store, options, &|event| progress.show(event));
+    let announced = Once::new();
+    let observer = |event: &Event<'_>| {
+        // Of interest only where something is trained.
+        if let (Event::Training { .. }, Some(device)) = (event, &device) {
+            announced.call_once(|| progress.show(&Event::Notice(device.clone())));
+        }
+        progress.show(event);
+    };
+    let outcomes = run_cells(&mut experiment, &arguments.data.root, &store, options, &observer);
     progress.clear();
     let outcomes = outcomes.map_err(|error| Failure::with(error, &sources))?;
 
@@ -82,13 +93,10 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     Ok(worst.map_or(ExitCode::SUCCESS, ExitCode::from))
 }
 
-/// Chooses the device. There is one, until the CUDA executor is there.
-fn device(wanted: &str) -> Result<(), Failure> {
-    match wanted {
-        "auto" | "cpu" => Ok(()),
-        other => Err(Failure::usage(format!(
-            "unknown device `{other}`: this version runs on `cpu`; leave --device out"
-        ))),
+/// Chooses the device, and gives the line that says why, if it was not the user who chose.
+fn device(choice: &DeviceChoice) -> Result<Option<String>, Failure> {
+    match select(choice, &Cuda::probe()).map_err(LabError::from)? {
+        Selection::Cpu { because } => Ok(because.map(|reason| format!("device: cpu, because {reason}"))),
     }
 }
 

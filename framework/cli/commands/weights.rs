@@ -64,6 +64,7 @@ fn import(arguments: &ImportArguments) -> Result<(), Failure> {
         threads: arguments.threads.unwrap_or_else(available_threads).max(1),
         workers: 1,
         jobs: 1,
+        replicas: 1,
         checkpoint_every: Duration::MAX,
         interrupted: &NEVER,
         logs: &logs,

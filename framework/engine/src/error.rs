@@ -67,6 +67,9 @@ pub enum EngineError {
         /// What it said.
         message: String,
     },
+    /// A replica stopped because another one failed; what that one said is reported instead.
+    #[error("another replica failed")]
+    Replica,
     /// A thread could not be started.
     #[error("a thread could not be started: {reason}")]
     Thread {

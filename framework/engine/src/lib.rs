@@ -1,15 +1,18 @@
-//! Runs network descriptions: memory plan, CPU kernels, threads.
+//! Runs network descriptions: memory plan, CPU kernels, threads; devices and how one is chosen.
 //!
 //! [`CpuExecutor`] plans a [`Net`](balpoe_net::Net) once and then runs forward and backward passes over batches of
 //! images. [`oracle`] computes the same with plain loops in `f32` or `f64` and shares no code with it.
 
 mod cpu;
+pub mod cuda;
+mod device;
 mod error;
 pub mod oracle;
 
 pub use cpu::{
-    BatchNormGroup, ConvShape, ConvSpeed, CpuExecutor, CpuOptions, InstructionSet, Mode, OperationTime,
-    ProductSpeed, SoftTargets, ThreadPool, UnavailableInstructionSet, logit_adjusted_cross_entropy,
-    peak_flops,
+    BatchNormGroup, ConvShape, ConvSpeed, CpuExecutor, CpuOptions, CpuReplicas, InstructionSet, Mode,
+    OperationTime, ProductSpeed, SoftTargets, ThreadPool, UnavailableInstructionSet,
+    logit_adjusted_cross_entropy, peak_flops,
 };
+pub use device::{DeviceChoice, DeviceError, NotADevice, Selection, select};
 pub use error::EngineError;

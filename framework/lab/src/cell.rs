@@ -31,11 +31,13 @@ use crate::weights::WeightFile;
 /// Images that are predicted at once.
 const PREDICTION_BATCH: usize = 256;
 
-/// How cells are run; nothing here changes what comes out.
+/// How cells are run; nothing here changes what comes out, but for rounding where there are several replicas.
 #[derive(Clone, Copy, Debug)]
 pub struct RunOptions<'a> {
     /// Threads of the engine.
     pub threads: usize,
+    /// Replicas of the network that share these threads and every batch.
+    pub replicas: usize,
     /// Threads that decode and augment ahead.
     pub workers: usize,
     /// Cells that are trained side by side; they share the threads of the engine.
@@ -94,8 +96,15 @@ impl Cell<'_> {
         self.folder.write_data_record(&DataRecord::of(self.data))?;
         readme::write(self.folder)?;
         let train = &self.split.train;
-        let mut trainer =
-            Trainer::new(self.arm, self.data, train, self.network, self.name.seed, options.threads)?;
+        let mut trainer = Trainer::new(
+            self.arm,
+            self.data,
+            train,
+            self.network,
+            self.name.seed,
+            options.threads,
+            options.replicas,
+        )?;
         let checkpoints = Checkpoints::new(self.folder.path(), self.key.as_str());
         if let Some((progress, state)) = checkpoints.latest()? {
             trainer
@@ -131,7 +140,7 @@ impl Cell<'_> {
     ) -> Result<(), LabError> {
         let train = &self.split.train;
         let mut trainer =
-            Trainer::new(self.arm, self.data, train, self.network, self.name.seed, options.threads)?;
+            Trainer::new(self.arm, self.data, train, self.network, self.name.seed, options.threads, 1)?;
         trainer.load(weights)?;
         self.folder.write_manifest(manifest)?;
         self.folder.write_data_record(&DataRecord::of(self.data))?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use balpoe_core::components::DataError;
 use balpoe_core::config::ConfigError;
-use balpoe_engine::EngineError;
+use balpoe_engine::{DeviceError, EngineError};
 use balpoe_net::NetError;
 
 /// A failure of the laboratory.
@@ -22,6 +22,9 @@ pub enum LabError {
     /// The engine refuses.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The device that was asked for cannot be used.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// A file of the run store cannot be written or read.
     #[error("cannot {action} `{}`: {source}", path.display())]
     Files {
@@ -111,6 +114,7 @@ impl LabError {
             Self::Config(_) | Self::Net(_) | Self::Reference(_) | Self::NotRun => FailureClass::Usage,
             Self::Files { action, .. } if *action == CREATE => FailureClass::Usage,
             Self::Data(_) | Self::Damaged { .. } | Self::NotKept { .. } => FailureClass::Data,
+            Self::Device(_) => FailureClass::Device,
             Self::Engine(_)
             | Self::Files { .. }
             | Self::Busy { .. }

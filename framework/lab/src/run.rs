@@ -408,7 +408,7 @@ pub(crate) fn manifest(
         arm: prepared.arm.stored_name().to_owned(),
         seed: name.seed,
         program: format!("balpoe {}", env!("CARGO_PKG_VERSION")),
-        device: format!("cpu, {}, {} threads", balpoe_engine::InstructionSet::detect(), options.threads),
+        device: device(options),
         data: prepared.data.fingerprint.clone(),
         subset: prepared.data.subset.clone(),
         settings: settings(prepared.arm),
@@ -416,6 +416,12 @@ pub(crate) fn manifest(
         seconds: 0.0,
         images: prepared.split.train.len(),
     }
+}
+
+/// What a cell is trained on, in words.
+fn device(options: RunOptions<'_>) -> String {
+    let text = format!("cpu, {}, {} threads", balpoe_engine::InstructionSet::detect(), options.threads);
+    if options.replicas == 1 { text } else { format!("{text}, {} replicas", options.replicas) }
 }
 
 /// Every setting of an arm, defaults included.

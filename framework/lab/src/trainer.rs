@@ -4,7 +4,7 @@ use balpoe_core::components::{Batch, Data, MixingStreams, Position, Split, Train
 use balpoe_core::config::ConfigError;
 use balpoe_core::experiment::{Arm, BatchNormGroup, Lowering, Phase, Recipe};
 use balpoe_core::random::{Purpose, Stream};
-use balpoe_engine::{self as engine, CpuExecutor, CpuOptions, Mode, OperationTime, SoftTargets};
+use balpoe_engine::{self as engine, CpuOptions, CpuReplicas, Mode, OperationTime, SoftTargets};
 use balpoe_net::LogitAdjustedCrossEntropy;
 
 use crate::bridge::{self, BridgeStep, EngineExpert, LogitSource};
@@ -24,7 +24,7 @@ pub struct Trainer<'a> {
     network: &'a Network,
     /// Training images of each class, `[classes]`.
     class_counts: Vec<usize>,
-    executor: CpuExecutor,
+    executor: CpuReplicas,
     /// What is in force now.
     recipe: &'a Recipe,
     /// What each phase does to the parameters.
@@ -48,7 +48,9 @@ pub struct StepResult {
 }
 
 impl<'a> Trainer<'a> {
-    /// A network with the initial parameters of this seed (and the pretrained ones of its backbone, if it has a file of them), for the classes of `data` and the class counts of `train`.
+    /// A network with the initial parameters of this seed (and the pretrained ones of its backbone, if it has a file of them), for
+    /// the classes of `data` and the class counts of `train`. `replicas` share the threads and every batch; results depend on their
+    /// number by rounding, and on `threads` not at all.
     ///
     /// # Errors
     /// If the objective does not fit the network, or the engine refuses.
@@ -59,6 +61,7 @@ impl<'a> Trainer<'a> {
         network: &'a Network,
         seed: u64,
         threads: usize,
+        replicas: usize,
     ) -> Result<Self, LabError> {
         let options = CpuOptions {
             threads,
@@ -70,7 +73,7 @@ impl<'a> Trainer<'a> {
             winograd: arm.train.winograd,
             instruction_set: None,
         };
-        let mut executor = CpuExecutor::new(&network.net, &options)?;
+        let mut executor = CpuReplicas::new(&network.net, &options, replicas)?;
         for (place, parameter) in network.net.parameters().iter().enumerate() {
             executor.parameter_mut(place).copy_from_slice(&initial_values(parameter, place, seed, 0));
         }
@@ -329,12 +332,12 @@ impl<'a> Trainer<'a> {
     }
 
     /// The engine, for a look at parameters, gradients and statistics.
-    pub fn executor(&self) -> &CpuExecutor {
+    pub fn executor(&self) -> &CpuReplicas {
         &self.executor
     }
 
     /// The engine, to start from other parameters.
-    pub fn executor_mut(&mut self) -> &mut CpuExecutor {
+    pub fn executor_mut(&mut self) -> &mut CpuReplicas {
         &mut self.executor
     }
 
@@ -432,7 +435,7 @@ fn slot_name(slot: usize, parameter: &str) -> String {
     format!("optimizer.{slot}.{parameter}")
 }
 
-fn head_parameters(executor: &CpuExecutor, places: &[HeadPlace]) -> Vec<(Vec<f32>, (usize, usize))> {
+fn head_parameters(executor: &CpuReplicas, places: &[HeadPlace]) -> Vec<(Vec<f32>, (usize, usize))> {
     places.iter().map(|&(place, shape)| (executor.parameter(place).to_vec(), shape)).collect()
 }
 

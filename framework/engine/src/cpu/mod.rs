@@ -17,6 +17,7 @@
 mod classifier;
 mod conv;
 mod elementwise;
+mod exchange;
 mod executor;
 mod graph;
 mod loss;
@@ -27,6 +28,7 @@ mod plan;
 mod pool;
 mod pooling;
 mod product_speed;
+mod replicas;
 mod simd;
 
 pub use conv::{ConvShape, ConvSpeed, peak_flops};
@@ -35,4 +37,5 @@ pub use loss::{SoftTargets, logit_adjusted_cross_entropy};
 pub use norm::BatchNormGroup;
 pub use pool::ThreadPool;
 pub use product_speed::ProductSpeed;
+pub use replicas::CpuReplicas;
 pub use simd::{InstructionSet, UnavailableInstructionSet};

@@ -1,7 +1,10 @@
 //! Batch-norm statistics and the coefficients that the elementwise kernels work with.
 
+use super::exchange::Peer;
 use super::memory::Buffer;
 use super::simd::round_up;
+use crate::EngineError;
+use std::ops::RangeInclusive;
 
 /// Over which images a batch norm takes its statistics in training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,13 +15,56 @@ pub enum BatchNormGroup {
     Images(usize),
 }
 
-impl BatchNormGroup {
-    /// Number of images in a full group.
-    pub(super) fn images(self, batch: usize) -> usize {
-        match self {
-            Self::All => batch,
-            Self::Images(images) => images,
-        }
+/// Which statistics the images of a replica are normalised with. Groups are cut from the whole batch, whose replicas hold
+/// consecutive parts of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Groups {
+    /// Images of a full group.
+    images: usize,
+    /// Place of the replica's first image in the whole batch.
+    first: usize,
+    /// Images of the whole batch.
+    batch: usize,
+}
+
+impl Groups {
+    /// Groups of a batch, as the replica sees them that holds the images from `first` on.
+    pub(super) fn new(group: BatchNormGroup, first: usize, batch: usize) -> Self {
+        let images = match group {
+            BatchNormGroup::All => batch,
+            BatchNormGroup::Images(images) => images,
+        };
+        Self { images: images.max(1), first, batch }
+    }
+
+    /// One group, whatever the batch.
+    pub(super) fn one() -> Self {
+        Self { images: usize::MAX, first: 0, batch: usize::MAX }
+    }
+
+    /// The group of the replica's image.
+    pub(super) fn of(self, image: usize) -> usize {
+        (self.first + image) / self.images
+    }
+
+    /// Number of groups of the whole batch.
+    pub(super) fn count(self) -> usize {
+        self.batch.div_ceil(self.images)
+    }
+
+    /// Images of a group.
+    fn len(self, group: usize) -> usize {
+        self.images.min(self.batch - group * self.images)
+    }
+
+    /// Images of the smallest group.
+    pub(super) fn smallest(self) -> usize {
+        self.len(self.count() - 1)
+    }
+
+    /// Groups of the replica's first `images` images.
+    fn touched(self, images: usize) -> RangeInclusive<usize> {
+        self.of(0)..=self.of(images - 1)
     }
 }
 
@@ -80,12 +126,14 @@ impl NormState {
         self.gradient[group * 3 * self.stride..].as_ptr()
     }
 
-    /// Sums the images of a group, in `f64` and in their order: `[2][channels]`.
-    fn group_sums(&self, first: usize, images: usize) -> [Vec<f64>; 2] {
-        let mut sums = [vec![0.0; self.channels], vec![0.0; self.channels]];
-        for image in self.partial.chunks_exact(2 * self.stride).skip(first).take(images) {
-            for (sum, partial) in sums.iter_mut().zip(image.chunks_exact(self.stride)) {
-                for (sum, &value) in sum.iter_mut().zip(partial) {
+    /// Sums the first images of each group, in `f64` and in their order: `[group][2][channels]`.
+    fn sums(&self, groups: Groups, images: usize) -> Vec<f64> {
+        let mut sums = vec![0.0; groups.count() * 2 * self.channels];
+        for (image, partial) in self.partial.chunks_exact(2 * self.stride).take(images).enumerate() {
+            let sums = &mut sums[groups.of(image) * 2 * self.channels..][..2 * self.channels];
+            let halves = sums.chunks_exact_mut(self.channels).zip(partial.chunks_exact(self.stride));
+            for (sums, partial) in halves {
+                for (sum, &value) in sums.iter_mut().zip(partial) {
                     *sum += f64::from(value);
                 }
             }
@@ -118,20 +166,23 @@ impl NormState {
         self.inverse_std[group * self.channels + channel] = inverse_std;
     }
 
-    /// Turns the sums and sums of squares of `batch` images of `pixels` pixels into normalising coefficients (biased
-    /// variance), and updates the running statistics from the first group (unbiased variance), as `PyTorch` does.
+    /// Turns the sums and sums of squares of `images` images of `pixels` pixels, and those of the other replicas, into
+    /// normalising coefficients (biased variance), and updates the running statistics from the first group (unbiased
+    /// variance), as `PyTorch` does; a replica without an image of that group leaves them alone.
     pub(super) fn finish_forward(
         &mut self,
-        (batch, group, pixels): (usize, usize, usize),
+        (groups, images, pixels): (Groups, usize, usize),
+        peers: Option<&mut Peer>,
         gamma: &[f32],
         beta: &[f32],
         running_mean: &mut [f32],
         running_variance: &mut [f32],
-    ) {
-        for (index, first) in (0..batch).step_by(group).enumerate() {
-            let images = group.min(batch - first);
-            let count = (images * pixels) as f64;
-            let [sums, squares] = self.group_sums(first, images);
+    ) -> Result<(), EngineError> {
+        let mut sums = self.sums(groups, images);
+        peers.map_or(Ok(()), |peers| peers.sum(&mut sums))?;
+        for index in groups.touched(images) {
+            let count = (groups.len(index) * pixels) as f64;
+            let (sums, squares) = sums[index * 2 * self.channels..].split_at(self.channels);
             for channel in 0..self.channels {
                 let mean = sums[channel] / count;
                 // Keeps what is not a number, which `max` would turn into zero.
@@ -145,30 +196,43 @@ impl NormState {
                 }
             }
         }
+        Ok(())
     }
 
-    /// Turns the sums of `g` and of `g (x - mean)` into the coefficients of the input's gradient and into the gradients
-    /// of gamma and beta.
+    /// Turns the sums of `g` and of `g (x - mean)` into the coefficients of the input's gradient, and into this replica's
+    /// part of the gradients of gamma and beta.
     ///
     /// `dx = gamma / std * (g - mean(g) - x_hat mean(g x_hat))`, written as `a g + b x + c`.
     pub(super) fn finish_backward(
         &mut self,
-        (batch, group, pixels): (usize, usize, usize),
+        (groups, images, pixels): (Groups, usize, usize),
+        peers: Option<&mut Peer>,
         gamma: &[f32],
         gamma_gradient: &mut [f32],
         beta_gradient: &mut [f32],
-    ) {
+    ) -> Result<(), EngineError> {
+        let mut sums = self.sums(groups, images);
         let mut totals = [vec![0.0; self.channels], vec![0.0; self.channels]];
-        for (index, first) in (0..batch).step_by(group).enumerate() {
-            let images = group.min(batch - first);
-            let count = (images * pixels) as f64;
-            let [plain, weighted] = self.group_sums(first, images);
+        for index in groups.touched(images) {
+            let (plain, weighted) = sums[index * 2 * self.channels..].split_at(self.channels);
+            for channel in 0..self.channels {
+                totals[0][channel] += weighted[channel] * self.inverse_std[index * self.channels + channel];
+                totals[1][channel] += plain[channel];
+            }
+        }
+        for (gradients, totals) in [gamma_gradient, beta_gradient].into_iter().zip(totals) {
+            for (gradient, total) in gradients.iter_mut().zip(totals) {
+                *gradient = total as f32;
+            }
+        }
+        peers.map_or(Ok(()), |peers| peers.sum(&mut sums))?;
+        for index in groups.touched(images) {
+            let count = (groups.len(index) * pixels) as f64;
+            let (plain, weighted) = sums[index * 2 * self.channels..].split_at(self.channels);
             for channel in 0..self.channels {
                 let inverse_std = self.inverse_std[index * self.channels + channel];
                 let mean = f64::from(self.mean[index * self.stride + channel]);
                 let normalised = weighted[channel] * inverse_std;
-                totals[0][channel] += normalised;
-                totals[1][channel] += plain[channel];
                 let a = f64::from(gamma[channel]) * inverse_std;
                 let b = -a * inverse_std * normalised / count;
                 let c = -a * plain[channel] / count - b * mean;
@@ -178,11 +242,7 @@ impl NormState {
                 self.gradient[place + 2 * self.stride] = c as f32;
             }
         }
-        for (gradients, totals) in [gamma_gradient, beta_gradient].into_iter().zip(totals) {
-            for (gradient, total) in gradients.iter_mut().zip(totals) {
-                *gradient = total as f32;
-            }
-        }
+        Ok(())
     }
 }
 

@@ -60,7 +60,7 @@ pub fn bench(
 ) -> Result<BenchResult, LabError> {
     let data = sizes_only(size, class_counts);
     let network = Network::describe(arm, &data)?;
-    let mut trainer = Trainer::new(arm, &data, &data.train, &network, 0, options.threads)?;
+    let mut trainer = Trainer::new(arm, &data, &data.train, &network, 0, options.threads, 1)?;
     let images = arm.train.batch_size;
     let shape = (size.0, size.1, 3);
     let mut stream = Stream::new(0, Purpose::Generation, 0, 0);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use balpoe_engine::CpuExecutor;
+use balpoe_engine::CpuReplicas;
 use balpoe_net::Net;
 
 use super::file::WeightFile;
@@ -60,7 +60,7 @@ impl Weights {
     }
 
     /// Puts the values into an executor of the network.
-    pub(crate) fn load_into(&self, executor: &mut CpuExecutor) {
+    pub(crate) fn load_into(&self, executor: &mut CpuReplicas) {
         for (place, values) in self.parameters.iter().enumerate() {
             executor.parameter_mut(place).copy_from_slice(values);
         }

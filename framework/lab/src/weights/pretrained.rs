@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use balpoe_engine::CpuExecutor;
+use balpoe_engine::CpuReplicas;
 use balpoe_net::Net;
 
 use super::file::WeightFile;
@@ -36,7 +36,7 @@ impl Pretrained {
     }
 
     /// Puts the values into an executor of the network.
-    pub(crate) fn load_into(&self, executor: &mut CpuExecutor) {
+    pub(crate) fn load_into(&self, executor: &mut CpuReplicas) {
         self.weights.load_into(executor);
     }
 }

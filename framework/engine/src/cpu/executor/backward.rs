@@ -1,11 +1,11 @@
 //! The backward pass, shard by shard and block by block.
 
-use super::CpuExecutor;
 use super::forward::rows;
 use super::frame::{Frame, Place};
 use super::kernels::{Convolution, Kind};
 use super::timer::Pass;
 use super::workspace::Workspace;
+use super::{CpuExecutor, Share};
 use crate::EngineError;
 use crate::cpu::classifier::Rows;
 use crate::cpu::elementwise::{Differentiate, Evaluate, Plane};
@@ -25,6 +25,7 @@ impl CpuExecutor {
         &mut self,
         seeds: &[Option<&[f32]>],
         batch: usize,
+        finished: &mut dyn FnMut(&mut [Vec<f32>], usize),
     ) -> Result<(), EngineError> {
         let (values, gradients) = self.training_places();
         self.load_seeds(seeds, &gradients, batch);
@@ -47,8 +48,9 @@ impl CpuExecutor {
                     self.backward_block(&frame, step, images, &mut workspace, &mut []);
                 })?;
             }
-            self.finish_norms_before(step, batch);
+            self.finish_norms_before(step, batch)?;
             self.record(start, step, Pass::Backward, batch);
+            finished(&mut self.gradients, step);
         }
         Ok(())
     }
@@ -343,12 +345,11 @@ impl CpuExecutor {
     }
 
     /// Turns the sums that a step has taken into the gradients of the batch norms before it.
-    fn finish_norms_before(&mut self, step: usize, batch: usize) {
+    fn finish_norms_before(&mut self, step: usize, batch: usize) -> Result<(), EngineError> {
         let inputs = match &self.plan.steps[step] {
             Step::Evaluate(value) => slice::from_ref(value),
             Step::Operation { op, .. } => &self.graph.ops[*op].inputs[..],
         };
-        let group = self.batch_norm.images(batch);
         for (&input, flow) in inputs.iter().zip(&self.plan.backward[step].inputs) {
             if !matches!(flow, Flow::Finish(_)) {
                 continue;
@@ -360,10 +361,13 @@ impl CpuExecutor {
                 let [gamma_gradient, beta_gradient] =
                     self.gradients.get_disjoint_mut([norm.gamma, norm.beta]).expect("two parameters");
                 let gamma = &self.parameters[norm.gamma];
-                let sizes = (batch, group, pixels);
-                self.norms[place].finish_backward(sizes, gamma, gamma_gradient, beta_gradient);
+                let Share { groups, peers } = &mut self.share;
+                let sizes = (*groups, batch, pixels);
+                let norm = &mut self.norms[place];
+                norm.finish_backward(sizes, peers.as_mut(), gamma, gamma_gradient, beta_gradient)?;
             }
         }
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@ use super::frame::{Frame, Place};
 use crate::EngineError;
 use crate::cpu::graph::ValueId;
 use crate::cpu::memory::Buffer;
-use crate::cpu::norm::BatchNormGroup;
+use crate::cpu::norm::Groups;
 use crate::cpu::plan::Step;
 use std::ops::Range;
 use std::sync::PoisonError;
@@ -45,7 +45,7 @@ impl CpuExecutor {
         }
         let Some(memory) = &self.evaluation else { return Ok(()) };
         let (places, segments) = (memory.places.clone(), memory.segments.clone());
-        let frame = Frame { group: BatchNormGroup::All, ..self.frame(&places, &[]) };
+        let frame = Frame { groups: Groups::one(), ..self.frame(&places, &[]) };
         self.pool.run(batch, &|_, image| copy_image(&frame, images, image))?;
         for segment in segments {
             match self.classifier_of(segment.steps.start) {
@@ -69,8 +69,8 @@ impl CpuExecutor {
             let images = item * chunk..((item + 1) * chunk).min(batch);
             let mut workspace = self.workspaces[worker].lock().unwrap_or_else(PoisonError::into_inner);
             let local = Some(memory.local[worker].shared());
-            let group = BatchNormGroup::All;
-            let frame = Frame { group, local, first: images.start, ..self.frame(places, &[]) };
+            let groups = Groups::one();
+            let frame = Frame { groups, local, first: images.start, ..self.frame(places, &[]) };
             for step in segment.steps.clone() {
                 let block = self.images_of_step(step);
                 for first in images.clone().step_by(block) {

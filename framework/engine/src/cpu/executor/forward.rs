@@ -1,10 +1,10 @@
 //! The forward pass, block by block.
 
-use super::CpuExecutor;
 use super::frame::{Frame, Place};
 use super::kernels::{Kind, OpKernel, images_of_block};
 use super::timer::Pass;
 use super::workspace::{Lists, Workspace};
+use super::{CpuExecutor, Share};
 use crate::EngineError;
 use crate::cpu::classifier::Rows;
 use crate::cpu::conv::Halo;
@@ -21,7 +21,7 @@ use std::sync::PoisonError;
 
 impl CpuExecutor {
     pub(super) fn forward_training(&mut self, images: &[f32], batch: usize) -> Result<(), EngineError> {
-        self.check_norm_groups(batch)?;
+        self.check_norm_groups()?;
         self.pack()?;
         let size = self.plan.arena * self.max_batch;
         self.training.get_or_insert_with(|| Buffer::zeroed(size));
@@ -38,9 +38,8 @@ impl CpuExecutor {
     }
 
     /// Refuses batches in which a batch norm's variance would be undefined.
-    fn check_norm_groups(&self, batch: usize) -> Result<(), EngineError> {
-        let group = self.batch_norm.images(batch);
-        let smallest = if batch.is_multiple_of(group) { group } else { batch % group };
+    fn check_norm_groups(&self) -> Result<(), EngineError> {
+        let smallest = self.share.groups.smallest();
         for norm in &self.graph.norms {
             if smallest * self.graph.values[norm.source].shape.pixels() == 1 {
                 return Err(EngineError::OneValuePerChannel { name: norm.name.clone() });
@@ -65,8 +64,8 @@ impl CpuExecutor {
         values: &'a [Option<Place>],
         gradients: &'a [Option<Place>],
     ) -> Frame<'a> {
-        let (graph, norms, group) = (&self.graph, &self.norms[..], self.batch_norm);
-        Frame { graph, norms, group, values, gradients, local: None, first: 0 }
+        let (graph, norms, groups) = (&self.graph, &self.norms[..], self.share.groups);
+        Frame { graph, norms, groups, values, gradients, local: None, first: 0 }
     }
 
     /// Copies the images into the arena and takes their statistics if a batch norm reads them directly.
@@ -77,8 +76,7 @@ impl CpuExecutor {
             copy_image(&frame, images, image);
             take_moments(self.dispatch, &frame, 0, image);
         })?;
-        self.finish_norms_of(0, batch);
-        Ok(())
+        self.finish_norms_of(0, batch)
     }
 
     fn forward_step(&mut self, index: usize, batch: usize) -> Result<(), EngineError> {
@@ -105,7 +103,7 @@ impl CpuExecutor {
                 let frame = self.frame(&values, &gradients);
                 (0..batch).for_each(|image| take_moments(self.dispatch, &frame, value, image));
             }
-            self.finish_norms_of(value, batch);
+            self.finish_norms_of(value, batch)?;
         }
         Ok(())
     }
@@ -303,8 +301,7 @@ impl CpuExecutor {
     }
 
     /// Turns the sums over a stored value's images into the coefficients of the batch norms that read it.
-    fn finish_norms_of(&mut self, value: ValueId, batch: usize) {
-        let group = self.batch_norm.images(batch);
+    fn finish_norms_of(&mut self, value: ValueId, batch: usize) -> Result<(), EngineError> {
         for index in 0..self.graph.values[value].sums.len() {
             let (_, Map::Norm(place)) = self.graph.values[value].sums[index] else { continue };
             let norm = &self.graph.norms[place];
@@ -312,8 +309,11 @@ impl CpuExecutor {
             let [mean, variance] =
                 self.buffers.get_disjoint_mut([norm.mean, norm.variance]).expect("two buffers");
             let (gamma, beta) = (&self.parameters[norm.gamma], &self.parameters[norm.beta]);
-            self.norms[place].finish_forward((batch, group, pixels), gamma, beta, mean, variance);
+            let Share { groups, peers } = &mut self.share;
+            let sizes = (*groups, batch, pixels);
+            self.norms[place].finish_forward(sizes, peers.as_mut(), gamma, beta, mean, variance)?;
         }
+        Ok(())
     }
 
     /// Makes the outputs dense.

@@ -4,7 +4,7 @@ use super::workspace::Lists;
 use crate::cpu::elementwise::{Affine, Extent, GradientSums, Piece, Plane};
 use crate::cpu::graph::{Graph, Map, Sum, ValueId};
 use crate::cpu::memory::Shared;
-use crate::cpu::norm::{BatchNormGroup, NormState};
+use crate::cpu::norm::{Groups, NormState};
 use crate::cpu::plan::Contribution;
 
 /// Where a value lies: in memory of the whole batch, or in that of the images at hand.
@@ -22,7 +22,7 @@ pub(super) struct Frame<'a> {
     pub(super) graph: &'a Graph,
     pub(super) norms: &'a [NormState],
     /// Which statistics an image is normalised with.
-    pub(super) group: BatchNormGroup,
+    pub(super) groups: Groups,
     /// Places of values that are stored; gradients only in training.
     pub(super) values: &'a [Option<Place>],
     pub(super) gradients: &'a [Option<Place>],
@@ -34,13 +34,6 @@ impl Frame<'_> {
     pub(super) fn extent(&self, value: ValueId) -> Extent {
         let value = &self.graph.values[value];
         Extent { height: value.shape.height, width: value.shape.width, stride: value.stride }
-    }
-
-    fn group_of(&self, image: usize) -> usize {
-        match self.group {
-            BatchNormGroup::All => 0,
-            BatchNormGroup::Images(images) => image / images,
-        }
     }
 
     /// An image of a stored value.
@@ -77,7 +70,7 @@ impl Frame<'_> {
     }
 
     fn list_terms(&self, sum: &Sum, image: usize, pieces: &mut Vec<Piece>) {
-        let group = self.group_of(image);
+        let group = self.groups.of(image);
         pieces.extend(sum.terms.iter().map(|term| {
             let x = self.value(term.source, image);
             match term.map {
@@ -105,7 +98,7 @@ impl Frame<'_> {
         pieces: &mut Vec<Piece>,
     ) {
         pieces.clear();
-        let (value, group) = (&self.graph.values[id], self.group_of(image));
+        let (value, group) = (&self.graph.values[id], self.groups.of(image));
         // What was collected comes first: the sum may be formed in its place.
         for contribution in contributions {
             pieces.push(match *contribution {
@@ -132,7 +125,7 @@ impl Frame<'_> {
     /// Lists the sums over one image's gradient that the batch norms among a sum's terms need.
     pub(super) fn list_sums(&self, id: ValueId, image: usize, lists: &mut Lists) {
         lists.sums.clear();
-        let group = self.group_of(image);
+        let group = self.groups.of(image);
         for term in self.graph.values[id].as_sum().map_or(&[][..], |sum| &sum.terms) {
             if let Map::Norm(norm) = term.map {
                 let state = &self.norms[norm];

@@ -8,9 +8,10 @@ mod kernels;
 mod timer;
 mod workspace;
 
-use super::graph::{Graph, Operation};
+use super::exchange::Peer;
+use super::graph::{Graph, Map, Operation};
 use super::memory::Buffer;
-use super::norm::{BatchNormGroup, NormState};
+use super::norm::{BatchNormGroup, Groups, NormState};
 use super::plan::{Flow, Plan, Step};
 use super::pool::ThreadPool;
 use super::simd::{Dispatch, InstructionSet};
@@ -63,6 +64,14 @@ pub enum Mode {
     Evaluate,
 }
 
+/// The part of a batch that an executor works on, where replicas share one.
+pub(super) struct Share {
+    /// Its batch-norm groups.
+    pub(super) groups: Groups,
+    /// The way to the other replicas, where a group's images lie on several.
+    pub(super) peers: Option<Peer>,
+}
+
 /// Runs a network on the processor: planned once, then any number of forward and backward passes.
 ///
 /// Results depend on the network, the batch, the options except `threads`, and the instruction set; not on threads.
@@ -74,6 +83,7 @@ pub struct CpuExecutor {
     plan: Plan,
     max_batch: usize,
     batch_norm: BatchNormGroup,
+    share: Share,
     dispatch: Dispatch,
     pool: ThreadPool,
     parameters: Vec<Vec<f32>>,
@@ -104,20 +114,31 @@ impl CpuExecutor {
     /// # Errors
     /// If an option is out of range, the instruction set is not available, or threads cannot be started.
     pub fn new(net: &Net, options: &CpuOptions) -> Result<Self, EngineError> {
+        Self::check_options(options)?;
+        Self::for_share(net, options, options.max_batch)
+    }
+
+    /// Refuses options out of range.
+    pub(super) fn check_options(options: &CpuOptions) -> Result<(), EngineError> {
         let range = "at least 1";
         if options.max_batch == 0 {
             return Err(EngineError::Option { option: "max_batch", found: 0, range });
         }
-        let group = options.batch_norm.images(options.max_batch);
-        if group == 0 {
+        if options.batch_norm == BatchNormGroup::Images(0) {
             return Err(EngineError::Option { option: "the batch-norm group", found: 0, range });
         }
+        Ok(())
+    }
+
+    /// Plans a replica that gets up to `max_share` images of batches up to `options.max_batch`.
+    pub(super) fn for_share(net: &Net, options: &CpuOptions, max_share: usize) -> Result<Self, EngineError> {
+        let groups = Groups::new(options.batch_norm, 0, options.max_batch).count();
+        let options = &CpuOptions { max_batch: max_share, ..options.clone() };
         let dispatch = options.instruction_set.unwrap_or_else(InstructionSet::detect).dispatch()?;
         let pool = ThreadPool::new(options.threads)?;
         let graph = Graph::new(net);
         let plan = Plan::new(&graph);
         let kernels = OpKernel::choose_all(net, &graph, dispatch, options);
-        let groups = options.max_batch.div_ceil(group);
         let norms = graph.norms.iter().map(|norm| {
             let channels = graph.values[norm.source].shape.channels;
             NormState::new(channels, norm.epsilon, norm.momentum, options.max_batch, groups)
@@ -128,6 +149,7 @@ impl CpuExecutor {
         Ok(Self {
             max_batch: options.max_batch,
             batch_norm: options.batch_norm,
+            share: Share { groups: Groups::one(), peers: None },
             dispatch,
             pool,
             parameters: net.parameters().iter().map(|parameter| zeros(parameter.len())).collect(),
@@ -232,8 +254,36 @@ impl CpuExecutor {
     /// If the batch is empty or too large, `images` has the wrong length, or (in training) a batch norm would see a single
     /// value per channel.
     pub fn forward(&mut self, images: &[f32], batch: usize, mode: Mode) -> Result<(), EngineError> {
-        if batch == 0 || batch > self.max_batch {
-            return Err(EngineError::Batch { found: batch, max_batch: self.max_batch });
+        let share = Share { groups: Groups::new(self.batch_norm, 0, batch), peers: None };
+        self.forward_share(images, batch, mode, share)
+    }
+
+    /// The same for the part of a batch that is this replica's.
+    pub(super) fn forward_share(
+        &mut self,
+        images: &[f32],
+        batch: usize,
+        mode: Mode,
+        share: Share,
+    ) -> Result<(), EngineError> {
+        self.check_batch(images, batch, self.max_batch)?;
+        self.trained_batch = None;
+        self.share = share;
+        match mode {
+            Mode::Train => self.forward_training(images, batch),
+            Mode::Evaluate => self.forward_evaluation(images, batch),
+        }
+    }
+
+    /// Refuses a batch that is empty, too large, or not what it says.
+    pub(super) fn check_batch(
+        &self,
+        images: &[f32],
+        batch: usize,
+        max_batch: usize,
+    ) -> Result<(), EngineError> {
+        if batch == 0 || batch > max_batch {
+            return Err(EngineError::Batch { found: batch, max_batch });
         }
         let expected = batch * self.net.input_shape().len();
         if images.len() != expected {
@@ -241,11 +291,7 @@ impl CpuExecutor {
             let layout = "[batch, height, width, channels]";
             return Err(EngineError::Length { what, found, expected, layout });
         }
-        self.trained_batch = None;
-        match mode {
-            Mode::Train => self.forward_training(images, batch),
-            Mode::Evaluate => self.forward_evaluation(images, batch),
-        }
+        Ok(())
     }
 
     /// Computes the gradients of all parameters from those of the outputs, overwriting what was there.
@@ -256,20 +302,68 @@ impl CpuExecutor {
     /// # Errors
     /// If the last forward pass was not one in training mode, or a seed is missing or has the wrong length.
     pub fn backward(&mut self, seeds: &[Option<&[f32]>]) -> Result<(), EngineError> {
+        self.backward_share(seeds, &mut |_, _| ())
+    }
+
+    /// The same for this replica's part of the batch; `finished` is called with all gradients after each step of the plan,
+    /// and may take those away that the step completed.
+    pub(super) fn backward_share(
+        &mut self,
+        seeds: &[Option<&[f32]>],
+        finished: &mut dyn FnMut(&mut [Vec<f32>], usize),
+    ) -> Result<(), EngineError> {
         let batch = self.trained_batch.ok_or(EngineError::NoForwardPass)?;
-        if seeds.len() != self.outputs.len() {
-            let (found, expected) = (seeds.len(), self.outputs.len());
+        Self::check_seeds(seeds, &self.outputs)?;
+        self.backward_training(seeds, batch, finished)
+    }
+
+    /// Refuses seeds that do not fit the outputs.
+    pub(super) fn check_seeds(seeds: &[Option<&[f32]>], outputs: &[Vec<f32>]) -> Result<(), EngineError> {
+        if seeds.len() != outputs.len() {
+            let (found, expected) = (seeds.len(), outputs.len());
             let layout = "one for each output";
             return Err(EngineError::Length { what: "the list of seeds".into(), found, expected, layout });
         }
-        for (k, (seed, output)) in seeds.iter().zip(&self.outputs).enumerate() {
+        for (k, (seed, output)) in seeds.iter().zip(outputs).enumerate() {
             if let Some(seed) = seed.filter(|seed| seed.len() != output.len()) {
                 let (found, expected) = (seed.len(), output.len());
                 let layout = "as the output";
                 return Err(EngineError::Length { what: format!("seed {k}"), found, expected, layout });
             }
         }
-        self.backward_training(seeds, batch)
+        Ok(())
+    }
+
+    /// Another way to the other replicas, for the backward pass.
+    pub(super) fn meet(&mut self, peers: Option<Peer>) {
+        self.share.peers = peers;
+    }
+
+    /// All gradients, to put those back that were taken.
+    pub(super) fn gradients_mut(&mut self) -> &mut [Vec<f32>] {
+        &mut self.gradients
+    }
+
+    /// In the order of the backward pass: each step of the plan, with the parameters whose gradients it completes.
+    pub(super) fn finished_by_step(&self) -> Vec<(usize, Vec<usize>)> {
+        let finished = |(step, work): (usize, &Step)| {
+            let (inputs, own) = match work {
+                Step::Evaluate(value) => (std::slice::from_ref(value), [None; 2]),
+                Step::Operation { op, .. } => {
+                    (&self.graph.ops[*op].inputs[..], self.graph.ops[*op].parameters())
+                }
+            };
+            let completed = inputs.iter().zip(&self.plan.backward[step].inputs);
+            let completed = completed.filter(|(_, flow)| matches!(flow, Flow::Finish(_)));
+            let sums = completed.filter_map(|(&input, _)| self.graph.values[input].as_sum());
+            let norms = sums.flat_map(|sum| &sum.terms).filter_map(|term| match term.map {
+                Map::Norm(norm) => Some(&self.graph.norms[norm]),
+                _ => None,
+            });
+            let parameters = norms.flat_map(|norm| [norm.gamma, norm.beta]).chain(own.into_iter().flatten());
+            (step, parameters.collect())
+        };
+        self.plan.steps.iter().enumerate().rev().map(finished).collect()
     }
 
     /// Starts (or stops) measuring operations; what was measured before is forgotten.

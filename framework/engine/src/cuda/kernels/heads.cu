@@ -1,0 +1,88 @@
+// The cosine head around its matrix products, which are cuBLASLt's: unit vectors before, projections after. And the bias of a
+// linear head. Everything but the features is float.
+
+// Smallest norm that a vector is divided by; where it is reached the norm is a constant, and nothing is projected out.
+#define SMALLEST_NORM 1e-12f
+
+__device__ inline float at_least_smallest(float norm) { return norm < SMALLEST_NORM ? SMALLEST_NORM : norm; }
+
+// unit[row] = x[row] / |x[row]|. A block a row, of up to 256 threads.
+extern "C" __global__ void unit_rows(const real* x, float* unit, float* norms, int features) {
+    __shared__ float room[256];
+    index_t row = (index_t)blockIdx.x * features;
+    float square = 0.0f;
+    for (int i = threadIdx.x; i < features; i += blockDim.x) {
+        float value = load(x[row + i]);
+        square += value * value;
+    }
+    float norm = at_least_smallest(sqrtf(block_sum(square, room)));
+    if (threadIdx.x == 0) norms[blockIdx.x] = norm;
+    for (int i = threadIdx.x; i < features; i += blockDim.x) unit[row + i] = load(x[row + i]) / norm;
+}
+
+// The same for each column of weight[features][classes]. A thread a class.
+extern "C" __global__ void unit_columns(const float* weight, float* unit, float* norms, int features, int classes) {
+    int class_index = blockIdx.x * blockDim.x + threadIdx.x;
+    if (class_index >= classes) return;
+    float square = 0.0f;
+    for (int i = 0; i < features; ++i) {
+        float value = weight[(index_t)i * classes + class_index];
+        square += value * value;
+    }
+    float norm = at_least_smallest(sqrtf(square));
+    norms[class_index] = norm;
+    for (int i = 0; i < features; ++i) {
+        index_t place = (index_t)i * classes + class_index;
+        unit[place] = weight[place] / norm;
+    }
+}
+
+// dx[row] = (d - u <u, d>) / |x| for unit features u and their gradient d. A block a row, of up to 256 threads.
+extern "C" __global__ void project_rows(
+    const float* unit, const float* gradient, const float* norms, real* dx, int features) {
+    __shared__ float room[256];
+    index_t row = (index_t)blockIdx.x * features;
+    float dot = 0.0f;
+    for (int i = threadIdx.x; i < features; i += blockDim.x) dot += unit[row + i] * gradient[row + i];
+    dot = block_sum(dot, room);
+    float norm = norms[blockIdx.x];
+    if (!(norm > SMALLEST_NORM)) dot = 0.0f;
+    for (int i = threadIdx.x; i < features; i += blockDim.x) {
+        dx[row + i] = store((gradient[row + i] - unit[row + i] * dot) / norm);
+    }
+}
+
+// The same for each column of the weight's gradient. A thread a class.
+extern "C" __global__ void project_columns(
+    const float* unit, const float* gradient, const float* norms, float* weight_gradient, int features, int classes) {
+    int class_index = blockIdx.x * blockDim.x + threadIdx.x;
+    if (class_index >= classes) return;
+    float dot = 0.0f;
+    for (int i = 0; i < features; ++i) {
+        index_t place = (index_t)i * classes + class_index;
+        dot += unit[place] * gradient[place];
+    }
+    float norm = norms[class_index];
+    if (!(norm > SMALLEST_NORM)) dot = 0.0f;
+    for (int i = 0; i < features; ++i) {
+        index_t place = (index_t)i * classes + class_index;
+        weight_gradient[place] = (gradient[place] - unit[place] * dot) / norm;
+    }
+}
+
+// values[row][channel] += bias[channel].
+extern "C" __global__ void add_bias(real* values, const float* bias, int rows, int channels) {
+    index_t len = (index_t)rows * channels;
+    for (index_t i = first_index(); i < len; i += index_stride()) {
+        values[i] = store(load(values[i]) + bias[i % channels]);
+    }
+}
+
+// gradient[channel] = sum of g over rows. A thread a channel.
+extern "C" __global__ void bias_gradient(const real* g, float* gradient, int rows, int channels) {
+    int channel = blockIdx.x * blockDim.x + threadIdx.x;
+    if (channel >= channels) return;
+    double sum = 0.0;
+    for (int row = 0; row < rows; ++row) sum += load(g[(index_t)row * channels + channel]);
+    gradient[channel] = (float)sum;
+}

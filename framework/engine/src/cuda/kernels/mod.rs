@@ -1,0 +1,110 @@
+//! Our kernels: CUDA C++ as text, compiled by NVRTC on the machine that runs it, with no header.
+//!
+//! They are held against plain references by tests that run them in an emulation of blocks and threads on the processor, and
+//! on a GPU where there is one. As of this version they have never run on a GPU, and no executor uses them yet.
+
+use thiserror::Error;
+
+/// How feature maps are stored; arithmetic is in `f32` either way, sums over many values in `f64`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// 32 bits.
+    F32,
+    /// The upper half of an `f32`.
+    Bf16,
+}
+
+/// A source file and the kernels in it.
+#[derive(Clone, Copy, Debug)]
+pub struct KernelFile {
+    /// Name of the file.
+    pub name: &'static str,
+    text: &'static str,
+    /// Its entry points.
+    pub kernels: &'static [&'static str],
+}
+
+/// What stands in front of every file.
+const PRELUDE: &str = include_str!("prelude.cu");
+
+/// All files.
+pub const KERNEL_FILES: [KernelFile; 7] = [
+    KernelFile {
+        name: "batch_norm.cu",
+        text: include_str!("batch_norm.cu"),
+        kernels: &[
+            "moments",
+            "gradient_moments",
+            "sum_chunks",
+            "batch_norm_coefficients",
+            "running_coefficients",
+            "batch_norm_gradient_coefficients",
+        ],
+    },
+    KernelFile { name: "sums.cu", text: include_str!("sums.cu"), kernels: &["sum_forward", "sum_backward"] },
+    KernelFile {
+        name: "pooling.cu",
+        text: include_str!("pooling.cu"),
+        kernels: &["max_forward", "max_backward", "average_forward", "average_backward"],
+    },
+    KernelFile {
+        name: "heads.cu",
+        text: include_str!("heads.cu"),
+        kernels: &[
+            "unit_rows",
+            "unit_columns",
+            "project_rows",
+            "project_columns",
+            "add_bias",
+            "bias_gradient",
+        ],
+    },
+    KernelFile { name: "loss.cu", text: include_str!("loss.cu"), kernels: &["logit_adjusted_cross_entropy"] },
+    KernelFile { name: "input.cu", text: include_str!("input.cu"), kernels: &["augment", "mixup"] },
+    KernelFile {
+        name: "update.cu",
+        text: include_str!("update.cu"),
+        kernels: &["sgd", "to_real", "to_float"],
+    },
+];
+
+/// Why a file of kernels was not compiled.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("cannot compile {file} for {architecture}: {message}; this is a defect of balpoe")]
+pub struct KernelError {
+    /// Name of the file.
+    pub file: &'static str,
+    /// The architecture.
+    pub architecture: String,
+    /// What the compiler said.
+    pub message: String,
+}
+
+impl KernelFile {
+    /// What the compiler reads.
+    pub fn source(&self, storage: Storage) -> String {
+        let definition = match storage {
+            Storage::F32 => "",
+            Storage::Bf16 => "#define BF16\n",
+        };
+        format!("{definition}{PRELUDE}\n#line 1 \"{}\"\n{}", self.name, self.text)
+    }
+
+    /// Compiles the file to PTX for a compute capability such as `(9, 0)`. NVRTC's library must have been found.
+    ///
+    /// # Errors
+    /// If the compiler refuses.
+    pub fn compile(&self, storage: Storage, capability: (u32, u32)) -> Result<String, KernelError> {
+        let architecture = format!("compute_{}{}", capability.0, capability.1);
+        let options = cudarc::nvrtc::CompileOptions {
+            options: vec![format!("--gpu-architecture={architecture}")],
+            ..Default::default()
+        };
+        let compiled = cudarc::nvrtc::compile_ptx_with_opts(self.source(storage), options);
+        compiled.map(|ptx| ptx.to_src()).map_err(|error| KernelError {
+            file: self.name,
+            architecture,
+            message: error.to_string(),
+        })
+    }
+}

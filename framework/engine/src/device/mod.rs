@@ -1,0 +1,7 @@
+//! On what an experiment computes: what was asked for, and what this machine can do about it.
+
+mod choice;
+mod selection;
+
+pub use choice::{DeviceChoice, NotADevice};
+pub use selection::{DeviceError, Selection, select};

@@ -1,0 +1,322 @@
+//! Batch norm over groups of a batch of which the device has a part.
+
+use crate::machine::{Argument, Plain, Runner, arguments, assert_close, on_every_machine, random, value};
+use crate::sums::{Extent, Piece, Pieces};
+
+/// `Groups` of the kernels.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Groups {
+    group_images: i32,
+    pixels: i32,
+    batch: i32,
+    first_group: i32,
+    end_group: i32,
+}
+
+/// A batch of `batch` images in groups, of which the device has `images` from `first` on; values are `[image][pixel][channel]`.
+#[derive(Clone, Copy)]
+struct Case {
+    batch: usize,
+    group: usize,
+    first: usize,
+    images: usize,
+    pixels: usize,
+    channels: usize,
+}
+
+const CHUNK_ROWS: usize = 24;
+const EPSILON: f64 = 1e-5;
+const MOMENTUM: f64 = 0.1;
+
+impl Case {
+    fn first_group(&self) -> usize {
+        self.first / self.group
+    }
+
+    fn end_group(&self) -> usize {
+        (self.first + self.images - 1) / self.group + 1
+    }
+
+    fn groups(&self) -> Groups {
+        Groups {
+            group_images: self.group as i32,
+            pixels: self.pixels as i32,
+            batch: self.batch as i32,
+            first_group: self.first_group() as i32,
+            end_group: self.end_group() as i32,
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.batch.div_ceil(self.group)
+    }
+
+    /// Values of all images; the device's are a part of them.
+    fn all_len(&self) -> usize {
+        self.batch * self.pixels * self.channels
+    }
+
+    fn own<'a>(&self, all: &'a [f32]) -> &'a [f32] {
+        let image = self.pixels * self.channels;
+        &all[self.first * image..(self.first + self.images) * image]
+    }
+
+    /// The sums of two functions of each place over every group, `[group][2][channels]`, of the images in a range.
+    fn sums(&self, images: std::ops::Range<usize>, values: impl Fn(usize) -> [f64; 2]) -> Vec<f64> {
+        let mut sums = vec![0.0; self.count() * 2 * self.channels];
+        for image in images {
+            for i in 0..self.pixels * self.channels {
+                let place = image * self.pixels * self.channels + i;
+                let start = image / self.group * 2 * self.channels + i % self.channels;
+                let [first, second] = values(place);
+                sums[start] += first;
+                sums[start + self.channels] += second;
+            }
+        }
+        sums
+    }
+
+    /// Runs a kernel that forms partial sums, and adds them up.
+    fn device_sums(&self, run: &Runner<'_>, kernel: &str, arrays: Vec<Argument>) -> Vec<f64> {
+        let groups = self.end_group() - self.first_group();
+        let chunks = (self.group.min(self.batch) * self.pixels).div_ceil(CHUNK_ROWS);
+        let partial = run.room(groups * chunks * 2 * self.channels);
+        let mut arguments = arrays;
+        let rows = |images: usize| (images * self.pixels) as i32;
+        arguments.push(partial.into());
+        for number in
+            [rows(self.images), self.channels as i32, rows(self.group), rows(self.first), CHUNK_ROWS as i32]
+        {
+            arguments.push(number.into());
+        }
+        let grid = [(self.channels as u32).div_ceil(32), chunks as u32, groups as u32];
+        run.launch(kernel, grid, [32, 8, 1], &mut arguments);
+        let sums = run.plain(&vec![0.0f64; self.count() * 2 * self.channels]);
+        let grid = [(2 * self.channels as u32).div_ceil(16), groups as u32, 1];
+        let (chunks, channels, first) = (chunks as i32, self.channels as i32, self.first_group() as i32);
+        run.launch("sum_chunks", grid, [16, 1, 1], arguments![partial, sums, chunks, channels, first]);
+        run.read_doubles(sums)
+    }
+}
+
+fn threads(channels: usize) -> ([u32; 3], [u32; 3]) {
+    ([(channels as u32).div_ceil(16), 1, 1], [16, 1, 1])
+}
+
+fn narrow(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|&value| value as f32).collect()
+}
+
+#[test]
+fn forward_and_backward_agree_with_the_formulae() {
+    let cases = [
+        Case { batch: 5, group: 5, first: 0, images: 5, pixels: 7, channels: 3 },
+        Case { batch: 7, group: 3, first: 0, images: 7, pixels: 12, channels: 40 },
+        // The middle of a batch on this device: parts of two groups, the second the last and smaller.
+        Case { batch: 10, group: 4, first: 5, images: 4, pixels: 6, channels: 33 },
+        Case { batch: 3, group: 128, first: 0, images: 3, pixels: 30, channels: 5 },
+    ];
+    for case in cases {
+        on_every_machine(|run| check(run, case));
+    }
+}
+
+fn check(run: &Runner<'_>, case: Case) {
+    let Case { channels, images, first, .. } = case;
+    // Values as the device stores them, for all images: what other devices have enters by their sums.
+    let stored = |seed: u64, scale: f32, shift: f32| {
+        let values: Vec<f32> = random(seed, case.all_len()).iter().map(|v| v * scale + shift).collect();
+        run.real(&values).1
+    };
+    let (x, g) = (stored(1, 1.5, 0.5), stored(2, 1.0, 0.0));
+    let (gamma, beta) = (random(3, channels), random(4, channels));
+    let (device_x, _) = run.real(case.own(&x));
+    let (device_g, _) = run.real(case.own(&g));
+    let (device_gamma, device_beta) = (run.plain(&gamma), run.plain(&beta));
+
+    let squares = |i: usize| [f64::from(x[i]), f64::from(x[i]).powi(2)];
+    let own = case.sums(first..first + images, squares);
+    let found = case.device_sums(run, "moments", vec![device_x.into()]);
+    assert_close("moments", &narrow(&found), &own, 1e-5);
+
+    let sums = case.sums(0..case.batch, squares);
+    let len = case.count() * channels;
+    let (scale, shift, mean) = (run.room(len), run.room(len), run.room(len));
+    let inverse_std = run.plain(&vec![f64::NAN; len]);
+    let old = random(5, channels);
+    let (running_mean, running_variance) = (run.plain(&old), run.plain(&old));
+    let (grid, block) = threads(channels);
+    let groups = value(case.groups());
+    let device_sums = run.plain(&sums);
+    run.launch(
+        "batch_norm_coefficients",
+        grid,
+        block,
+        &mut [
+            device_sums.into(),
+            device_gamma.into(),
+            device_beta.into(),
+            running_mean.into(),
+            running_variance.into(),
+            scale.into(),
+            shift.into(),
+            mean.into(),
+            inverse_std.into(),
+            (channels as i32).into(),
+            groups,
+            EPSILON.into(),
+            MOMENTUM.into(),
+        ],
+    );
+    let statistics = |group: usize, channel: usize| {
+        let count = (case.group.min(case.batch - group * case.group) * case.pixels) as f64;
+        let start = group * 2 * channels + channel;
+        let mean = sums[start] / count;
+        (count, mean, sums[start + channels] / count - mean * mean)
+    };
+    let (found_mean, found_scale, found_shift) = (run.read(mean), run.read(scale), run.read(shift));
+    for group in case.first_group()..case.end_group() {
+        for channel in 0..channels {
+            let (_, mean, variance) = statistics(group, channel);
+            let scale = f64::from(gamma[channel]) / (variance + EPSILON).sqrt();
+            let shift = f64::from(beta[channel]) - mean * scale;
+            let place = group * channels + channel;
+            assert_close("scale", &found_scale[place..=place], &[scale], 1e-6);
+            assert_close("shift", &found_shift[place..=place], &[shift], 1e-6);
+            assert_close("mean", &found_mean[place..=place], &[mean], 1e-6);
+        }
+    }
+    let expected = |channel: usize| {
+        let (count, mean, variance) = statistics(0, channel);
+        [mean, variance * count / (count - 1.0)].map(|new| 0.9 * f64::from(old[channel]) + 0.1 * new)
+    };
+    for (place, found) in [running_mean, running_variance].into_iter().enumerate() {
+        let has_first = case.first_group() == 0;
+        let expected = (0..channels).map(|c| if has_first { expected(c)[place] } else { f64::from(old[c]) });
+        assert_close("running statistics", &run.read(found), &expected.collect::<Vec<_>>(), 1e-6);
+    }
+    backward(
+        run,
+        case,
+        &Arrays { x, g, gamma, device_x, device_g, device_gamma, mean, inverse_std },
+        statistics,
+    );
+}
+
+struct Arrays {
+    x: Vec<f32>,
+    g: Vec<f32>,
+    gamma: Vec<f32>,
+    device_x: crate::machine::Real,
+    device_g: crate::machine::Real,
+    device_gamma: Plain,
+    mean: Plain,
+    inverse_std: Plain,
+}
+
+fn backward(
+    run: &Runner<'_>,
+    case: Case,
+    arrays: &Arrays,
+    statistics: impl Fn(usize, usize) -> (f64, f64, f64),
+) {
+    let Case { channels, images, first, pixels, .. } = case;
+    let (x, g) = (&arrays.x, &arrays.g);
+    let place_of = |i: usize| (i / (pixels * channels) / case.group, i % channels);
+    let centred = |i: usize| {
+        let (group, channel) = place_of(i);
+        // The kernel centres by the mean in `f32`.
+        f64::from(x[i]) - f64::from(statistics(group, channel).1 as f32)
+    };
+    let weighted = |i: usize| [f64::from(g[i]), f64::from(g[i]) * centred(i)];
+    let own = case.sums(first..first + images, weighted);
+    let arguments = vec![arrays.device_g.into(), arrays.device_x.into(), arrays.mean.into()];
+    let found = case.device_sums(run, "gradient_moments", arguments);
+    assert_close("gradient moments", &narrow(&found), &own, 1e-5);
+
+    let all = case.sums(0..case.batch, weighted);
+    let (device_own, device_all) = (run.plain(&own), run.plain(&all));
+    let coefficients = run.room(case.count() * 3 * channels);
+    let (gamma_gradient, beta_gradient) = (run.room(channels), run.room(channels));
+    let (grid, block) = threads(channels);
+    run.launch(
+        "batch_norm_gradient_coefficients",
+        grid,
+        block,
+        &mut [
+            device_own.into(),
+            device_all.into(),
+            arrays.device_gamma.into(),
+            arrays.mean.into(),
+            arrays.inverse_std.into(),
+            coefficients.into(),
+            gamma_gradient.into(),
+            beta_gradient.into(),
+            (channels as i32).into(),
+            value(case.groups()),
+        ],
+    );
+    let mut expected = [vec![0.0; channels], vec![0.0; channels]];
+    for group in case.first_group()..case.end_group() {
+        for channel in 0..channels {
+            let inverse = 1.0 / (statistics(group, channel).2 + EPSILON).sqrt();
+            let start = group * 2 * channels + channel;
+            expected[0][channel] += own[start + channels] * inverse;
+            expected[1][channel] += own[start];
+        }
+    }
+    assert_close("gamma's gradient", &run.read(gamma_gradient), &expected[0], 1e-6);
+    assert_close("beta's gradient", &run.read(beta_gradient), &expected[1], 1e-6);
+
+    // dx = gamma / std (g - mean(g) - x_hat mean(g x_hat)), as a piece of a sum.
+    let dx = run.real_room(images * pixels * channels);
+    let piece = Piece::normalised(arrays.device_g, arrays.device_x, coefficients);
+    let extent = Extent {
+        images: images as i32,
+        height: 1,
+        width: pixels as i32,
+        channels: channels as i32,
+        group_images: case.group as i32,
+        first: first as i32,
+    };
+    let arguments = &mut [value(Pieces::of(&[piece])), 0u64.into(), dx.into(), value(extent), 1f32.into()];
+    run.launch_loop("sum_backward", images * pixels * channels, arguments);
+    let image = pixels * channels;
+    let expected: Vec<f64> = (first * image..(first + images) * image)
+        .map(|i| {
+            let (group, channel) = place_of(i);
+            let (count, mean, variance) = statistics(group, channel);
+            let inverse = 1.0 / (variance + EPSILON).sqrt();
+            let start = group * 2 * channels + channel;
+            let normalised = (f64::from(x[i]) - mean) * inverse;
+            let projected = normalised * all[start + channels] * inverse / count;
+            f64::from(arrays.gamma[channel]) * inverse * (f64::from(g[i]) - all[start] / count - projected)
+        })
+        .collect();
+    run.assert_real("dx", dx, &expected);
+}
+
+#[test]
+fn evaluation_uses_the_running_statistics() {
+    on_every_machine(|run| {
+        let channels = 37;
+        let [gamma, beta, mean] = [6, 7, 8].map(|seed| random(seed, channels));
+        let variance: Vec<f32> = random(9, channels).iter().map(|v| v + 1.0).collect();
+        let (scale, shift) = (run.room(channels), run.room(channels));
+        let (grid, block) = threads(channels);
+        let [g, b, m, v] = [&gamma, &beta, &mean, &variance].map(|values| run.plain(values));
+        run.launch(
+            "running_coefficients",
+            grid,
+            block,
+            arguments![g, b, m, v, scale, shift, channels as i32, EPSILON],
+        );
+        let factor = |c: usize| f64::from(gamma[c]) / (f64::from(variance[c]) + EPSILON).sqrt();
+        let scales: Vec<f64> = (0..channels).map(factor).collect();
+        let shifts: Vec<f64> =
+            (0..channels).map(|c| f64::from(beta[c]) - f64::from(mean[c]) * scales[c]).collect();
+        assert_close("scale", &run.read(scale), &scales, 1e-6);
+        assert_close("shift", &run.read(shift), &shifts, 1e-6);
+    });
+}
