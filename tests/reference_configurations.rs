@@ -166,7 +166,7 @@ fn compare(arm: &Arm, wanted: &Configuration) {
             assert_eq!(found, ("step", &json!(milestones), &json!(warmup), &json!(0.1)), "{file}");
         }
         None => {
-            assert_eq!((arm.recipe.schedule.name, &schedule["minimum"]), ("cosine", &json!(0.0)), "{file}")
+            assert_eq!((arm.recipe.schedule.name, &schedule["minimum"]), ("cosine", &json!(0.0)), "{file}");
         }
     }
     assert_eq!(arm.recipe.objective.name, "balanced-experts", "{file}");

@@ -45,6 +45,9 @@ fn temperatures_are_the_reference_values() {
     }
 }
 
+/// Name, calibrator, its NLL and ECE, and how close they must be.
+type Golden = (&'static str, Box<dyn Calibrator>, [f64; 2], [f64; 2]);
+
 /// `tests/golden/calibrators.py` with NumPy 2.4.6, SciPy 1.17.1 and scikit-learn 1.9.1, which fit the same objectives in
 /// `float64`. Ours are minimised in `f32` where they are written in dfdx: the likelihood is flat at its maximum, so that it is
 /// met more closely than the ECE.
@@ -54,7 +57,7 @@ fn calibrators_agree_with_independent_implementations() {
     let histogram = HistogramBinning { rule: BinRule::EqualWidth, ..HistogramBinning::default() };
     let in_dfdx = [1e-5, 5e-4];
     let exact = [1e-6, 1e-6];
-    let goldens: [(&str, Box<dyn Calibrator>, [f64; 2], [f64; 2]); 7] = [
+    let goldens: [Golden; 7] = [
         ("vector", Box::new(VectorScaling::default()), [0.185677704599, 0.009608381846], in_dfdx),
         ("matrix", Box::new(MatrixScaling::default()), [0.177600414684, 0.010883592749], in_dfdx),
         ("dirichlet", Box::new(Dirichlet::default()), [0.176661540126, 0.010259257592], in_dfdx),

@@ -25,7 +25,9 @@ aggregator = { kind = "mean-logits" }
 
 pub(super) fn photographs(arguments: &InputArguments) -> Result<ExitCode, Failure> {
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let (list, folder) = (absolute(&arguments.list), absolute(&arguments.root));
+    // A string of JSON is one of TOML.
+    let quoted = |path: &Path| serde_json::Value::from(absolute(path).to_string_lossy()).to_string();
+    let (list, folder) = (quoted(&arguments.list), quoted(&arguments.root));
     let extra = match arguments.augment {
         PhotoRecipe::None => "",
         PhotoRecipe::Standard => r#", { kind = "colour-jitter" }"#,
@@ -33,7 +35,7 @@ pub(super) fn photographs(arguments: &InputArguments) -> Result<ExitCode, Failur
     };
     let reduce = arguments.reduce.map(|side| format!(", reduce = {side}")).unwrap_or_default();
     let experiment = format!(
-        "dataset = {{ kind = \"image-list\", folder = {folder:?}, train = {list:?}, test = {list:?}, scaled_decoding = {}{reduce} }}\n\
+        "dataset = {{ kind = \"image-list\", folder = {folder}, train = {list}, test = {list}, scaled_decoding = {}{reduce} }}\n\
          augmentation = [{{ kind = \"random-resized-crop\" }}, {{ kind = \"horizontal-flip\" }}{extra}]\n\
          train = {{ epochs = 1, batch_size = 64 }}\n",
         arguments.scaled_decoding

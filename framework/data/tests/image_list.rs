@@ -1,5 +1,7 @@
 //! Lists of image files: what is read, what is reported, what stands for broken files; packs; the importer.
 
+#![expect(clippy::print_stdout, reason = "a test that is skipped says so")]
+
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -61,7 +63,7 @@ impl Folder {
         path
     }
 
-    fn list(&self, settings: Value) -> ImageList {
+    fn list(settings: &Value) -> ImageList {
         let mut all = json!({ "folder": "images", "train": "train.txt", "test": "test.txt", "size": 32 });
         all.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
         let list: ImageList = serde_json::from_value(all).unwrap();
@@ -69,8 +71,8 @@ impl Folder {
         list
     }
 
-    fn load(&self, settings: Value) -> Result<Data, DataError> {
-        self.list(settings).load(self.place())
+    fn load(&self, settings: &Value) -> Result<Data, DataError> {
+        Self::list(settings).load(self.place())
     }
 }
 
@@ -112,7 +114,7 @@ fn batches(data: &Data, workers: usize) -> Vec<f32> {
 #[test]
 fn images_of_all_kinds_are_read_and_others_of_the_class_stand_for_broken_ones() {
     let folder = Folder::new();
-    let data = folder.load(json!({})).unwrap();
+    let data = folder.load(&json!({})).unwrap();
     assert_eq!(data.classes, ["a", "b"]);
     assert_eq!((data.train.len(), data.test.len(), data.group_counts.as_slice()), (10, 2, &[4, 6][..]));
     let image = |position: usize| data.train.images.read(position).unwrap();
@@ -137,27 +139,27 @@ fn images_of_all_kinds_are_read_and_others_of_the_class_stand_for_broken_ones() 
 #[test]
 fn turned_photographs_are_turned_when_asked_for() {
     let folder = Folder::new();
-    let upright = folder.load(json!({ "exif_orientation": "apply" })).unwrap();
+    let upright = folder.load(&json!({ "exif_orientation": "apply" })).unwrap();
     let image = upright.train.images.read(9).unwrap();
     assert_eq!((image.height, image.width), (110, 78));
-    let stored = folder.load(json!({})).unwrap().train.images.read(9).unwrap();
+    let stored = folder.load(&json!({})).unwrap().train.images.read(9).unwrap();
     assert_eq!(image, imaging::orient(stored, 6));
 }
 
 #[test]
 fn a_broken_file_ends_a_run_only_if_asked_to() {
     let folder = Folder::new();
-    let data = folder.load(json!({ "broken": "stop" })).unwrap();
+    let data = folder.load(&json!({ "broken": "stop" })).unwrap();
     assert!(data.train.images.read(0).is_ok());
     let error = data.train.images.read(5).unwrap_err().to_string();
     assert!(error.contains("gone.jpg`: missing; replace it"), "{error}");
 
     // A test image, and a class without any image, are black.
     folder.write("test.txt", "t/gone.jpg 0\nt/b.jpg 1\n");
-    let data = folder.load(json!({})).unwrap();
+    let data = folder.load(&json!({})).unwrap();
     assert_eq!(data.test.images.read_for_test(0).unwrap(), Image::black(32, 32));
     folder.write("train.txt", "a/1.jpg 0\nb/gone.jpg 1\nb/junk.jpg 1\n");
-    let data = folder.load(json!({})).unwrap();
+    let data = folder.load(&json!({})).unwrap();
     assert_eq!(data.train.images.read(1).unwrap(), Image::black(32, 32));
 }
 
@@ -165,7 +167,7 @@ fn a_broken_file_ends_a_run_only_if_asked_to() {
 fn windows_and_packs_change_nothing_whatever_the_workers() {
     let folder = Folder::new();
     for settings in [json!({}), json!({ "reduce": 40 }), json!({ "exif_orientation": "apply" })] {
-        let list = folder.list(settings.clone());
+        let list = Folder::list(&settings);
         let plain = list.load(folder.place()).unwrap();
         let expected = batches(&plain, 0);
         assert_eq!(batches(&plain, 3), expected);
@@ -200,7 +202,7 @@ fn every_trouble_is_reported() {
     // A file twice, a copy under another label, a label that its folder does not have, a training image that is tested on.
     folder.write("train.txt", &(list + "a/1.jpg 0\nb/same.png 1\na/4.jpg 1\n"));
     folder.write("test.txt", "t/a.jpg 0\nt/b.jpg 1\na/2.jpg 0\n");
-    let reports = folder.list(json!({})).verify(folder.place()).unwrap();
+    let reports = Folder::list(&json!({})).verify(folder.place()).unwrap();
     let text: Vec<String> = reports
         .iter()
         .map(|r| {
@@ -227,14 +229,14 @@ fn every_trouble_is_reported() {
         ]
     );
     assert!(text[6].contains("labels contradict each other") && text[6].ends_with("2 such"), "{}", text[6]);
-    let missing = folder.list(json!({ "train": "no.txt" })).verify(folder.place()).unwrap();
+    let missing = Folder::list(&json!({ "train": "no.txt" })).verify(folder.place()).unwrap();
     assert_eq!((missing.len(), missing[0].state), (1, FileState::Missing));
 }
 
 #[test]
 fn wrong_lists_are_explained() {
     let folder = Folder::new();
-    let fails = |settings: Value| folder.load(settings).unwrap_err().to_string();
+    let fails = |settings: Value| folder.load(&settings).unwrap_err().to_string();
     assert!(fails(json!({ "train": "no.txt" })).contains("no.txt`; put the files there"));
     assert!(fails(json!({ "folder": "elsewhere" })).contains("elsewhere/a/1.jpg`; put the files there"));
     assert!(fails(json!({ "classes": 1 })).contains("`b/cut.jpg`, has label 1, expected a label below 1"));
@@ -249,12 +251,12 @@ fn wrong_lists_are_explained() {
 #[test]
 fn the_fingerprint_covers_the_lists_and_not_where_they_are() {
     let folder = Folder::new();
-    let before = folder.load(json!({})).unwrap();
+    let before = folder.load(&json!({})).unwrap();
     std::fs::copy(folder.root.path().join("train.txt"), folder.root.path().join("other.txt")).unwrap();
-    let elsewhere = folder.load(json!({ "train": "other.txt" })).unwrap();
+    let elsewhere = folder.load(&json!({ "train": "other.txt" })).unwrap();
     assert_eq!((&before.fingerprint, &before.subset), (&elsewhere.fingerprint, &elsewhere.subset));
     folder.write("other.txt", "a/2.jpg 0\na/1.jpg 0\nb/cmyk.jpg 1\n");
-    assert_ne!(before.fingerprint, folder.load(json!({ "train": "other.txt" })).unwrap().fingerprint);
+    assert_ne!(before.fingerprint, folder.load(&json!({ "train": "other.txt" })).unwrap().fingerprint);
 }
 
 #[test]
@@ -264,7 +266,7 @@ fn test_distributions_come_from_lists_or_the_formula() {
     folder.write("test.txt", &(test + "t/a.jpg 0\nt/b.jpg 1\n"));
     folder.write("list_forward10.txt", "t/4.jpg 0\nt/1.jpg 1\n");
     folder.write("list_val.txt", "not a distribution");
-    let list = folder.list(json!({ "distributions": "list_{}.txt" }));
+    let list = Folder::list(&json!({ "distributions": "list_{}.txt" }));
     let data = list.load(folder.place()).unwrap();
     assert_eq!(list.distribution("forward10", &data).unwrap(), [4, 1]);
     // Class 1 has more training images: it is the most frequent one, and keeps all 11 of its test images.

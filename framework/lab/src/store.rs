@@ -269,7 +269,7 @@ impl CellFolder {
     /// All evaluations, by the names of their files.
     pub(crate) fn evaluations(&self) -> Result<Vec<StoredEvaluation>, LabError> {
         let mut found = Vec::new();
-        for name in self.evaluation_files()?.iter().filter(|name| name.ends_with(".json")) {
+        for name in self.evaluation_files()?.iter().filter(|name| ends_in(name, "json")) {
             found.extend(read_json(&self.path.join(EVALUATIONS).join(name))?);
         }
         Ok(found)
@@ -285,7 +285,7 @@ impl CellFolder {
         for entry in fs::read_dir(&folder).map_err(LabError::files("read", &folder))? {
             let entry = entry.map_err(LabError::files("read", &folder))?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            if name.ends_with(".json") || name.ends_with(".safetensors") {
+            if ends_in(&name, "json") || ends_in(&name, "safetensors") {
                 names.push(name);
             }
         }
@@ -415,6 +415,11 @@ fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), LabError> {
     let mut text = serde_json::to_string_pretty(value).map_err(|e| LabError::damaged(path, e.to_string()))?;
     text.push('\n');
     files::write_atomically(path, text.as_bytes())
+}
+
+/// Whether a file's name has this ending after its last dot.
+fn ends_in(name: &str, ending: &str) -> bool {
+    Path::new(name).extension().is_some_and(|found| found == ending)
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ impl MlflowRun {
         server: &MlflowServer,
         cell: &Path,
         manifest: &CellManifest,
-        before: Vec<Measurement>,
+        before: &[Measurement],
     ) -> Result<Self, LabError> {
         let path = cell.join("mlflow.json");
         let memory = if path.exists() { serde_json::from_slice(&files::read(&path)?).ok() } else { None };
@@ -86,7 +86,7 @@ impl MlflowRun {
             end: None,
             in_trouble: false,
         };
-        run.queue(&before);
+        run.queue(before);
         Ok(run)
     }
 

@@ -72,7 +72,7 @@ impl Logs {
             csv: options.csv.then(|| CsvLog::create(cell, &before)).transpose()?,
             events: options.tensorboard.then(|| EventFile::open(events, last_step, &before)).transpose()?,
             mlflow: match &options.mlflow {
-                Some(server) => Some(MlflowRun::open(server, cell, manifest, before)?),
+                Some(server) => Some(MlflowRun::open(server, cell, manifest, &before)?),
                 None => None,
             },
         };
