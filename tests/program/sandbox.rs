@@ -163,6 +163,8 @@ pub(crate) fn assert_snapshot(name: &str, text: &str) {
         .add_filter(r"loss \d+\.\d+  train accuracy [\d.]+ %", "loss [loss]  train accuracy [accuracy] %");
     settings.add_filter(r"\d+ images/s  .* left", "[speed]");
     settings.add_filter(r"[\d.]+ % on (\w+), took .*", "[accuracy] % on $1, took [time]");
+    // On a handful of images, which setting is best may depend on the last bit.
+    settings.add_filter(r"= \S+: chosen from (.*) \([\d.]+ %", "= [best]: chosen from $1 ([score] %");
     settings.add_filter(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "[time]");
     settings.add_filter(r"after \d+ s of training", "after [time] of training");
     settings.add_filter(r"\b\d+(\.\d)? (k|M)?B\b", "[size]");

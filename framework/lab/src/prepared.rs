@@ -130,9 +130,10 @@ impl<'a> PreparedArm<'a> {
     }
 
     fn with(arm: &'a Arm, data: Arc<Data>) -> Result<Self, LabError> {
-        for distribution in &arm.evaluate.distributions {
+        for (position, distribution) in arm.evaluate.distributions.iter().enumerate() {
             arm.dataset.component.distribution(distribution, &data).map_err(|error| {
-                arm.blame("evaluate", ConfigError::key("distributions", error.to_string()))
+                let key = format!("distributions.{position}");
+                arm.blame("evaluate", ConfigError::key(key, error.to_string()))
             })?;
         }
         let split = divide(&data, arm.validation.as_ref());

@@ -46,10 +46,15 @@ impl Sections<'_> {
 
     /// What to say of a section that is not there: perhaps its name is misspelt.
     pub(super) fn missing(&self, section: &str) -> ConfigError {
-        let misspelt = |name: &str| suggestion(name, known_keys()) == Some(section);
-        match self.table.entries.iter().find(|(name, _)| misspelt(name)) {
-            Some((name, entry)) => ConfigError::at(entry.key.clone(), format!("unknown key `{name}`"))
-                .help(format!("did you mean `{section}`?")),
+        // Any misspelt name comes first: another section may be missing only because this one is read later.
+        let misspelt = |name: &str| {
+            let known = known_keys().any(|known| known == name);
+            if known { None } else { suggestion(name, known_keys()) }
+        };
+        let mut names = self.table.entries.iter();
+        match names.find_map(|(name, entry)| Some((name, entry, misspelt(name)?))) {
+            Some((name, entry, meant)) => ConfigError::at(entry.key.clone(), format!("unknown key `{name}`"))
+                .help(format!("did you mean `{meant}`?")),
             None => {
                 let mut error = ConfigError::new(format!("the experiment has no [{section}]"));
                 error.origin = self.place.cloned();
