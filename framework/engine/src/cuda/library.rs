@@ -136,10 +136,10 @@ mod tests {
         let maps = "7f01-7f02 r--p 00000000 fe:01 12   /usr/lib/libcudart.so.12\n\
                     7f02-7f03 r-xp 00000000 00:00 0\n\
                     7f03-7f04 r-xp 00001000 fe:01 13   /usr/lib/x86_64-linux-gnu/libcuda.so.580.65.06\n\
-                    7f04-7f05 r--p 00000000 fe:01 14   /opt/py env/libcudnn.so.9\n";
+                    7f04-7f05 r--p 00000000 fe:01 14   /home/me/py env/libcudnn.so.9\n";
         let found = |name| file_of(maps, name).map(|path| path.display().to_string());
         assert_eq!(found("libcuda.so").as_deref(), Some("/usr/lib/x86_64-linux-gnu/libcuda.so.580.65.06"));
-        assert_eq!(found("libcudnn.so.9").as_deref(), Some("/opt/py env/libcudnn.so.9"));
+        assert_eq!(found("libcudnn.so.9").as_deref(), Some("/home/me/py env/libcudnn.so.9"));
         assert_eq!(found("libnccl.so"), None);
     }
 
