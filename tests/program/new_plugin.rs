@@ -71,7 +71,7 @@ fn the_book_shows_what_is_made() {
     let read = |file: String| fs::read_to_string(Path::new(REPOSITORY).join(file)).expect("a text");
     let book = read("docs/src/plugins.md".to_owned());
     let mut blocks = 0;
-    for block in book.split("```rust,ignore,template=").skip(1) {
+    for block in book.split("```rust,ignore,template-").skip(1) {
         let (kind, text) = block.split_once('\n').expect("a fence");
         let (text, _) = text.split_once("```").expect("an end of the fence");
         let template = read(format!("framework/cli/templates/plugin/{kind}.rs"));
