@@ -73,6 +73,8 @@ flatten unlinked.txt
 expect unlinked.txt 'unknowncalibrator"own-calibrator"'
 expect unlinked.txt 'add`usethat_crateas_;`totheprogram'
 
+# It has no tests that would have built it.
+cargo build --package twin
 "$CARGO_TARGET_DIR/debug/twin" list 2> twins.txt && complain "two components of one name were not noticed"
 flatten twins.txt
 expect twins.txt 'own-calibrator/src/own_calibrator.rs:[0-9]+andtwin/src/own_calibrator.rs:[0-9]+'
