@@ -14,7 +14,7 @@ use super::test_sets::{TestSet, is_balanced, test_sets};
 use crate::all_metrics;
 use crate::diversity::DiversitySum;
 use crate::error::LabError;
-use crate::figures::{Figures, failed, outcomes};
+use crate::figures::{Figures, failed};
 use crate::post_hoc::PostHoc;
 use crate::processed::Processed;
 use crate::summary::{self, Metrics, Subject};
@@ -113,17 +113,16 @@ fn from_memory(
         _ => Processed::fitted(post_hoc, held_out, &test)?,
     };
     drop(test);
-    let metrics = processed.measure(&processed.scored()?, figures, sets, correct)?;
-    let labels = &processed.experts.labels;
-    let experts = processed.experts.experts.iter().map(|expert| outcomes(expert, labels));
+    let scored = processed.scored()?;
+    let metrics = processed.measure(&scored, figures, sets, correct)?;
     let mut diversity = DiversitySum::default();
     if request.all_metrics {
-        diversity.add(&processed.experts.experts, labels).map_err(failed)?;
+        diversity.add(&processed.experts.experts, &processed.experts.labels).map_err(failed)?;
     }
     Ok(Measured {
         metrics,
-        ensemble: outcomes(&processed.ensemble, labels)?,
-        experts: experts.collect::<Result<_, _>>()?,
+        ensemble: scored.ensemble,
+        experts: scored.experts,
         lines: processed.lines,
         logits: request.all_metrics.then_some(processed.ensemble),
         diversity,
