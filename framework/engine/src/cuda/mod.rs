@@ -6,10 +6,15 @@
 
 #![expect(unsafe_code, reason = "libraries are opened and called")]
 
+mod device;
 mod kernels;
 mod library;
 mod machine;
 
+pub use device::{
+    Address, Argument, Command, Convolution, ConvolutionPass, Device, Fault, Launch, Number, Prepared,
+    Product,
+};
 pub use kernels::{KERNEL_FILES, KernelError, KernelFile, Storage};
 pub use library::{Library, LibraryKind};
 pub use machine::{Cuda, Gpu};
