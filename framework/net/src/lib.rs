@@ -30,6 +30,7 @@ mod init;
 mod loss;
 mod net;
 mod op;
+mod sgd;
 mod shape;
 mod summary;
 
@@ -39,4 +40,5 @@ pub use init::{Fan, Init, WeightInit};
 pub use loss::LogitAdjustedCrossEntropy;
 pub use net::{Buffer, BufferId, Net, Node, NodeId, Output, Parameter, ParameterId};
 pub use op::{Activation, BatchNorm, Conv, Op, Window};
+pub use sgd::Sgd;
 pub use shape::Shape;
