@@ -49,9 +49,12 @@ fn describe_cuda(cuda: &Cuda, text: &mut String) {
     }
     for library in &cuda.libraries {
         let (name, purpose, remedy) = (library.kind.name(), library.kind.purpose(), library.kind.remedy());
-        let _ = match &library.path {
-            Some(path) => writeln!(text, "  {name:12}  {} ({purpose})", path.display()),
-            None => writeln!(text, "  {name:12}  missing ({purpose}); {remedy}"),
+        let _ = match (&library.path, library.lacks) {
+            (Some(path), None) => writeln!(text, "  {name:12}  {} ({purpose})", path.display()),
+            (Some(path), Some(function)) => {
+                writeln!(text, "  {name:12}  {} has no {function} ({purpose}); {remedy}", path.display())
+            }
+            (None, _) => writeln!(text, "  {name:12}  missing ({purpose}); {remedy}"),
         };
     }
 }
@@ -59,18 +62,18 @@ fn describe_cuda(cuda: &Cuda, text: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use balpoe_engine::cuda::{Gpu, Library, LibraryKind};
+    use balpoe_engine::cuda::{GpuProperties, Library, LibraryKind};
 
     #[test]
     fn what_is_there_and_how_to_get_the_rest() {
         let machine = |found: &[LibraryKind], gpus: usize| {
             let library = |kind: LibraryKind| {
                 let path = found.contains(&kind).then(|| format!("/usr/lib/lib{}.so", kind.name()).into());
-                Library { kind, path }
+                Library { kind, path, lacks: None }
             };
             let gpu = |ordinal| {
                 let name = "NVIDIA H200".to_owned();
-                Gpu { ordinal, name, capability: (9, 0), memory: 150_754_820_096 }
+                GpuProperties { ordinal, name, capability: (9, 0), memory: 150_754_820_096 }
             };
             let libraries = LibraryKind::ALL.map(library).to_vec();
             Cuda { libraries, gpus: Ok((0..gpus).map(gpu).collect()) }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use balpoe_core::config::Sources;
 use balpoe_core::experiment::Experiment;
 use balpoe_engine::cuda::Cuda;
-use balpoe_engine::{DeviceChoice, Selection, select};
+use balpoe_engine::{CheckFailure, DeviceChoice, Selection, select};
 use balpoe_lab::{
     Event, FailureClass, LabError, LogOptions, MlflowServer, RunOptions, Store, miniature, run as run_cells,
     summarise, table, write_tables,
@@ -95,8 +95,11 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
 
 /// Chooses the device, and gives the line that says why, if it was not the user who chose.
 fn device(choice: &DeviceChoice) -> Result<Option<String>, Failure> {
-    match select(choice, &Cuda::probe()).map_err(LabError::from)? {
+    // Until the trainer has an executor for it.
+    let check = |_: &[usize]| Err(CheckFailure::Unfinished);
+    match select(choice, &Cuda::probe(), check).map_err(LabError::from)? {
         Selection::Cpu { because } => Ok(because.map(|reason| format!("device: cpu, because {reason}"))),
+        Selection::Cuda { .. } => Ok(None),
     }
 }
 

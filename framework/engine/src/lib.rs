@@ -14,5 +14,5 @@ pub use cpu::{
     OperationTime, ProductSpeed, SoftTargets, ThreadPool, UnavailableInstructionSet,
     logit_adjusted_cross_entropy, peak_flops,
 };
-pub use device::{DeviceChoice, DeviceError, NotADevice, Selection, select};
+pub use device::{CheckFailure, DeviceChoice, DeviceError, NotADevice, Selection, select};
 pub use error::EngineError;

@@ -1,5 +1,6 @@
 //! The shared libraries that computing on a GPU takes.
 
+use super::functions;
 use libloading::Library as Handle;
 use std::fmt;
 use std::path::PathBuf;
@@ -88,26 +89,26 @@ pub struct Library {
     pub kind: LibraryKind,
     /// Its file, or the name that the system found it by; `None` if it is missing.
     pub path: Option<PathBuf>,
+    /// A function that is used and that this version of it lacks.
+    pub lacks: Option<&'static str>,
 }
 
 impl Library {
     /// Looks for a library as `cudarc` will, by opening it.
     pub(super) fn find(kind: LibraryKind) -> Self {
-        let path = kind.stems().iter().find_map(|stem| {
-            cudarc::get_lib_name_candidates(stem).into_iter().find_map(|name| {
-                // SAFETY: NVIDIA's libraries may be opened at any time; they are opened once and for all when used.
-                let handle = unsafe { Handle::new(&name) }.ok()?;
-                let path = opened_file(&name).unwrap_or_else(|| PathBuf::from(&name));
-                drop(handle);
-                Some(path)
-            })
-        });
-        Self { kind, path }
+        let names = kind.stems().iter().flat_map(|stem| cudarc::get_lib_name_candidates(stem));
+        for name in names {
+            // SAFETY: NVIDIA's libraries may be opened at any time; they are opened once and for all when used.
+            let Ok(handle) = (unsafe { Handle::new(&name) }) else { continue };
+            let path = opened_file(&name).unwrap_or_else(|| PathBuf::from(&name));
+            return Self { kind, path: Some(path), lacks: functions::first_missing(&handle, kind) };
+        }
+        Self { kind, path: None, lacks: None }
     }
 
-    /// Whether it is there.
-    pub fn is_found(&self) -> bool {
-        self.path.is_some()
+    /// Whether it is there, with everything that is used of it.
+    pub fn is_usable(&self) -> bool {
+        self.path.is_some() && self.lacks.is_none()
     }
 }
 
@@ -147,7 +148,7 @@ mod tests {
     fn a_library_that_no_machine_has_is_missing_and_nothing_panics() {
         for kind in LibraryKind::ALL {
             let library = Library::find(kind);
-            assert_eq!(library.is_found(), library.path.is_some());
+            assert!(library.path.is_some() || (!library.is_usable() && library.lacks.is_none()));
         }
     }
 }

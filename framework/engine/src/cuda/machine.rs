@@ -7,7 +7,7 @@ use std::fmt;
 
 /// A GPU as the driver describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gpu {
+pub struct GpuProperties {
     /// Its number, as in `cuda:0`.
     pub ordinal: usize,
     /// The product's name.
@@ -18,7 +18,7 @@ pub struct Gpu {
     pub memory: usize,
 }
 
-impl fmt::Display for Gpu {
+impl fmt::Display for GpuProperties {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (major, minor) = self.capability;
         let memory = self.memory as f64 / f64::from(1 << 30);
@@ -32,7 +32,7 @@ pub struct Cuda {
     /// Every library of [`LibraryKind::ALL`].
     pub libraries: Vec<Library>,
     /// The devices, or what the driver said instead; none where there is no driver.
-    pub gpus: Result<Vec<Gpu>, String>,
+    pub gpus: Result<Vec<GpuProperties>, String>,
 }
 
 impl Cuda {
@@ -40,37 +40,47 @@ impl Cuda {
     pub fn probe() -> Self {
         let libraries: Vec<Library> = LibraryKind::ALL.into_iter().map(Library::find).collect();
         let has_driver =
-            libraries.iter().any(|library| library.kind == LibraryKind::Driver && library.is_found());
+            libraries.iter().any(|library| library.kind == LibraryKind::Driver && library.is_usable());
         let gpus = if has_driver { gpus().map_err(text) } else { Ok(Vec::new()) };
         Self { libraries, gpus }
     }
 
-    /// Libraries that computing on one GPU takes and that are not there.
-    pub fn missing(&self) -> impl Iterator<Item = LibraryKind> {
-        let missing = self.libraries.iter().filter(|library| !library.is_found());
-        missing.map(|library| library.kind).filter(|kind| kind.is_needed_by_one_gpu())
+    /// Whether a library is there, with everything that is used of it.
+    pub fn has(&self, kind: LibraryKind) -> bool {
+        self.libraries.iter().any(|library| library.kind == kind && library.is_usable())
     }
 
     /// Why no GPU can be used, if none can.
     pub fn obstacle(&self) -> Option<String> {
-        let missing: Vec<&str> = self.missing().map(LibraryKind::name).collect();
+        let needed = || self.libraries.iter().filter(|library| library.kind.is_needed_by_one_gpu());
+        let missing: Vec<&str> =
+            needed().filter(|library| library.path.is_none()).map(|library| library.kind.name()).collect();
+        let lacking = needed().find_map(|library| Some((library.kind, library.lacks?)));
         if missing.contains(&LibraryKind::Driver.name()) {
             return Some("no NVIDIA driver library (libcuda.so.1) was found".into());
         }
         match &self.gpus {
-            Err(reason) => Some(format!("the NVIDIA driver cannot be used: {reason}")),
-            Ok(gpus) if gpus.is_empty() => Some("the NVIDIA driver found no GPU".into()),
-            Ok(_) if !missing.is_empty() => {
-                let (is, them) = if missing.len() == 1 { ("is", "it") } else { ("are", "them") };
-                Some(format!("{} {is} missing; `balpoe doctor` says how to get {them}", missing.join(", ")))
+            Err(reason) => return Some(format!("the NVIDIA driver cannot be used: {reason}")),
+            Ok(_) if self.has(LibraryKind::Driver) && self.gpus.iter().flatten().next().is_none() => {
+                return Some("the NVIDIA driver found no GPU".into());
             }
-            Ok(_) => None,
+            Ok(_) => {}
         }
+        if !missing.is_empty() {
+            let (is, them) = if missing.len() == 1 { ("is", "it") } else { ("are", "them") };
+            return Some(format!(
+                "{} {is} missing; `balpoe doctor` says how to get {them}",
+                missing.join(", ")
+            ));
+        }
+        lacking.map(|(library, function)| {
+            format!("{library} has no {function}; `balpoe doctor` says how to get a version that has")
+        })
     }
 }
 
 /// Asks the driver, whose library must be there.
-fn gpus() -> Result<Vec<Gpu>, DriverError> {
+fn gpus() -> Result<Vec<GpuProperties>, DriverError> {
     let none = cudarc::driver::sys::CUresult::CUDA_ERROR_NO_DEVICE;
     match driver::init() {
         Err(error) if error.0 == none => return Ok(Vec::new()),
@@ -84,7 +94,7 @@ fn gpus() -> Result<Vec<Gpu>, DriverError> {
         let attribute = |attribute| unsafe { driver::device::get_attribute(device, attribute) };
         let major = attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?;
         let minor = attribute(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?;
-        gpus.push(Gpu {
+        gpus.push(GpuProperties {
             ordinal: ordinal as usize,
             name: driver::device::get_name(device)?,
             capability: (major as u32, minor as u32),

@@ -7,9 +7,11 @@
 #![expect(unsafe_code, reason = "libraries are opened and called")]
 
 mod device;
+mod functions;
 mod kernels;
 mod library;
 mod machine;
+mod precision;
 
 pub use device::{
     Address, Argument, Command, Convolution, ConvolutionPass, Device, Fault, Launch, Number, Prepared,
@@ -17,4 +19,5 @@ pub use device::{
 };
 pub use kernels::{KERNEL_FILES, KernelError, KernelFile, Storage};
 pub use library::{Library, LibraryKind};
-pub use machine::{Cuda, Gpu};
+pub use machine::{Cuda, GpuProperties};
+pub use precision::{NotAPrecision, Precision};

@@ -1,7 +1,9 @@
 //! On what an experiment computes: what was asked for, and what this machine can do about it.
 
 mod choice;
+mod failure;
 mod selection;
 
 pub use choice::{DeviceChoice, NotADevice};
+pub use failure::CheckFailure;
 pub use selection::{DeviceError, Selection, select};

@@ -1,0 +1,33 @@
+//! What the self-check of a device may find.
+
+use crate::EngineError;
+use crate::cuda::Fault;
+use thiserror::Error;
+
+/// Why a device must not be used. The text fits behind the device's name.
+#[derive(Clone, Debug, Error, PartialEq)]
+#[non_exhaustive]
+pub enum CheckFailure {
+    /// It computes something else than the processor.
+    #[error(
+        "does not compute what the processor computes: {what} differs by {found:.1e} of its largest value, more than \
+         {bound:.0e}; please report this"
+    )]
+    Disagreement {
+        /// What differs.
+        what: String,
+        /// The largest difference, relative to the largest value.
+        found: f64,
+        /// What rounding explains.
+        bound: f64,
+    },
+    /// It fails.
+    #[error("cannot be used: {0}")]
+    Fault(#[from] Fault),
+    /// The trainer does not use GPUs yet.
+    #[error("cannot be used: this version computes on the processor only")]
+    Unfinished,
+    /// The engine fails on it.
+    #[error("cannot be used: {0}")]
+    Engine(#[from] EngineError),
+}
