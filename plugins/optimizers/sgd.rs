@@ -73,6 +73,11 @@ impl Optimizer for Sgd {
             }
         }
     }
+
+    fn lower(&self, update: Update) -> Option<balpoe_net::Sgd> {
+        let Self { momentum, nesterov, weight_decay, .. } = *self;
+        Some(balpoe_net::Sgd { learning_rate: update.learning_rate, momentum, weight_decay, nesterov })
+    }
 }
 
 register! {

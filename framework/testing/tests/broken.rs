@@ -2,13 +2,14 @@
 
 use balpoe_core::components::{
     Aggregation, Aggregator, Batch, Calibration, Calibrator, ComponentError, HeldOut, Knowledge, LossInput,
-    Mixing, MixingStreams, Objective, Position, Schedule, Trainees, TrainingLoss,
+    Mixing, MixingStreams, Objective, Optimizer, Position, Schedule, Trainees, TrainingLoss, Update,
 };
 use balpoe_core::config::ConfigError;
 use balpoe_core::register;
 use balpoe_core::registry::Component;
 use balpoe_core::tensor::dfdx::prelude::*;
 use balpoe_core::tensor::{Matrix, TracedScalar};
+use balpoe_net::Sgd;
 use balpoe_testing::compliance::check_everything;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,7 @@ component!(Peeking);
 component!(Shifting);
 component!(Leaking);
 component!(Halved);
+component!(Hasty);
 
 /// Takes any key.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -112,6 +114,35 @@ impl TrainingLoss for Halved {
     }
 }
 
+impl Optimizer for Hasty {
+    fn learning_rate(&self) -> f64 {
+        0.1
+    }
+
+    fn slots(&self) -> usize {
+        1
+    }
+
+    fn update(&self, update: Update, parameter: &mut [f32], gradient: &[f32], slots: &mut [Vec<f32>]) {
+        for ((p, g), v) in parameter.iter_mut().zip(gradient).zip(&mut slots[0]) {
+            *v = 0.5 * *v + g;
+            *p -= update.learning_rate as f32 * *v;
+        }
+    }
+
+    fn lower(&self, update: Update) -> Option<Sgd> {
+        let learning_rate = update.learning_rate;
+        Some(Sgd { learning_rate, momentum: 0.5, weight_decay: 0.0, nesterov: true })
+    }
+}
+
+register! {
+    Optimizer "hasty" => Hasty,
+    summary: "lowers to another update",
+    paper: "",
+    example: r#"kind = "hasty""#,
+}
+
 register! {
     Schedule "honest" => Honest,
     summary: "breaks no promise",
@@ -168,6 +199,7 @@ fn every_broken_promise_is_found() {
         ("mixing/leaking", "a target is no distribution"),
         ("mixing/leaking", "pairs images although"),
         ("objective/halved", "gradient is off by"),
+        ("optimizer/hasty", "its lowering's parameters differ"),
     ] {
         let hit = found.iter().any(|line| line.starts_with(component) && line.contains(message));
         assert!(hit, "{component} {message} is not among\n{}", found.join("\n"));

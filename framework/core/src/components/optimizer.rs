@@ -2,6 +2,8 @@
 
 use std::fmt::Debug;
 
+use balpoe_net::Sgd;
+
 /// The circumstances of one update.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Update {
@@ -22,4 +24,11 @@ pub trait Optimizer: Debug + Send + Sync {
 
     /// Updates one parameter tensor in place. `slots` are as long as the parameter.
     fn update(&self, update: Update, parameter: &mut [f32], gradient: &[f32], slots: &mut [Vec<f32>]);
+
+    /// The same update as an operation of the engine, whose velocity is then the only slot; `None` if there is none. An optimizer
+    /// has one for every update or for none. On a GPU, one without it updates the parameters on the processor, which is slow.
+    fn lower(&self, update: Update) -> Option<Sgd> {
+        let _ = update;
+        None
+    }
 }

@@ -149,7 +149,7 @@ impl Arm {
             "backbone": identity(&self.backbone),
             "head": identity(&self.head),
             "train": settings_identity(&self.train, &json!({
-                "batch_size": 128, "batch_norm_group": "all", "lowering": "auto", "winograd": true,
+                "batch_size": 128, "batch_norm_group": "all", "lowering": "auto", "winograd": true, "precision": "bf16",
             })),
             "validation": self.validation,
         });

@@ -22,5 +22,5 @@ pub use post_hoc::PostHoc;
 pub use recipe::Recipe;
 pub use resolved::{ResolvedSection, ResolvedSetting};
 pub use schema::schema;
-pub use settings::{BatchNormGroup, Evaluate, Lowering, Train, Validation};
+pub use settings::{BatchNormGroup, Evaluate, Lowering, Precision, Train, Validation};
 pub use sweep::{SelectOn, Sweep, Trial};

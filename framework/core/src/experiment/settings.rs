@@ -1,5 +1,7 @@
 //! The sections that are not components: `[train]`, `[evaluate]`, `[validation]`.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -27,6 +29,10 @@ pub struct Train {
     /// Whether 3x3 convolutions may use Winograd's algorithm, which is faster and rounds a little more.
     #[serde(default = "default_true")]
     pub winograd: bool,
+    /// How GPUs compute: `"bf16"` keeps feature maps in 16 bits, `"tf32"` keeps 32 and rounds what tensor cores multiply, `"f32"`
+    /// rounds nothing. Weights, statistics and losses have 32 bits or more in all of them, and a processor computes in `f32` always.
+    #[serde(default)]
+    pub precision: Precision,
     /// SHA-256 of weights that `balpoe weights import` put in the place of training. Such a cell is evaluated and never trained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imported: Option<String>,
@@ -72,6 +78,29 @@ pub enum Lowering {
     Off,
 }
 
+/// How GPUs compute. A processor computes in `f32` always.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// Feature maps of 32 bits, and products of all their bits.
+    F32,
+    /// Feature maps of 32 bits, whose mantissa is rounded to 10 bits where they are multiplied.
+    Tf32,
+    /// Feature maps of 16 bits, with the exponent of 32.
+    #[default]
+    Bf16,
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::Tf32 => "tf32",
+            Self::Bf16 => "bf16",
+        })
+    }
+}
+
 /// Images that share batch-norm statistics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BatchNormGroup {
@@ -96,7 +125,7 @@ impl<'de> Deserialize<'de> for BatchNormGroup {
         struct Group;
         impl Visitor<'_> for Group {
             type Value = BatchNormGroup;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a number of images or \"all\"")
             }
             fn visit_u64<E: de::Error>(self, n: u64) -> Result<BatchNormGroup, E> {

@@ -7,7 +7,9 @@ mod layers;
 mod loss;
 mod network;
 mod real;
+mod update;
 
 pub use loss::logit_adjusted_cross_entropy;
 pub use network::Oracle;
 pub use real::Real;
+pub use update::sgd;
