@@ -8,6 +8,7 @@
 
 mod device;
 mod functions;
+mod gpu;
 mod kernels;
 mod library;
 mod machine;
@@ -17,6 +18,7 @@ pub use device::{
     Address, Argument, Command, Convolution, ConvolutionPass, Device, Fault, Launch, Number, Prepared,
     Product,
 };
+pub use gpu::Gpu;
 pub use kernels::{KERNEL_FILES, KernelError, KernelFile, Storage};
 pub use library::{Library, LibraryKind};
 pub use machine::{Cuda, GpuProperties};

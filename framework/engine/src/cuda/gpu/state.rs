@@ -1,0 +1,156 @@
+//! All that a GPU's parts share.
+
+use super::context::Context;
+use super::convolution::Cudnn;
+use super::memory::PinnedMemory;
+use super::modules::Modules;
+use super::product::CublasLt;
+use super::staging::Staging;
+use super::stream::{Event, Stream};
+use super::sums::Sums;
+use crate::cuda::{Address, Fault, Precision};
+use cudarc::driver::sys::{self, CUresult};
+
+/// Downloads of up to so many bytes (a loss) arrive in memory that the GPU writes by itself.
+const LANDING: usize = 64 << 10;
+
+/// An open GPU. Its parts are closed in the order in which they stand here.
+pub(super) struct State {
+    /// None where the group is one GPU.
+    pub(super) sums: Option<Sums>,
+    pub(super) cudnn: Cudnn,
+    pub(super) cublas: CublasLt,
+    pub(super) modules: Modules,
+    staging: Staging,
+    landing: PinnedMemory,
+    pub(super) precision: Precision,
+    /// Whether lists that are prepared from now on are recorded.
+    pub(super) records: bool,
+    /// How many lists were recorded.
+    pub(super) recorded: usize,
+    pub(super) work: Stream,
+    pub(super) context: Context,
+}
+
+impl State {
+    /// Opens the libraries on a GPU whose context is entered.
+    pub(super) fn new(
+        context: Context,
+        sums: Option<Sums>,
+        capability: (u32, u32),
+        precision: Precision,
+    ) -> Result<Self, Fault> {
+        let work = Stream::new(&context)?;
+        Ok(Self {
+            sums,
+            cudnn: Cudnn::open(&work, &context)?,
+            cublas: CublasLt::open(&context)?,
+            modules: Modules::load(capability, precision.storage(), &context)?,
+            staging: Staging::new(&context)?,
+            landing: PinnedMemory::new(LANDING, &context)?,
+            precision,
+            records: true,
+            recorded: 0,
+            work,
+            context,
+        })
+    }
+
+    /// Does something on this GPU, by whatever thread; where it fails, the others of the group need not wait.
+    pub(super) fn enter<T>(
+        &mut self,
+        action: impl FnOnce(&mut Self) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        self.context.enter()?;
+        let done = action(self);
+        if let (Err(_), Some(sums)) = (&done, &mut self.sums) {
+            sums.group().fail();
+            sums.abort();
+        }
+        done
+    }
+
+    pub(super) fn clear(&self, address: Address, bytes: usize) -> Result<(), Fault> {
+        // SAFETY: whoever asks vouches for the memory.
+        let status = unsafe { sys::cuMemsetD8Async(address.0, 0, bytes, self.work.handle()) };
+        self.context.check(status, format_args!("clear {bytes} bytes"))
+    }
+
+    pub(super) fn copy(&self, from: Address, to: Address, bytes: usize) -> Result<(), Fault> {
+        // SAFETY: whoever asks vouches for the memory.
+        let status = unsafe { sys::cuMemcpyDtoDAsync_v2(to.0, from.0, bytes, self.work.handle()) };
+        self.context.check(status, format_args!("copy {bytes} bytes"))
+    }
+
+    pub(super) fn upload(&mut self, bytes: &[u8], to: Address) -> Result<(), Fault> {
+        let Self { staging, work, context, sums, .. } = self;
+        let wait = |event: &Event| wait_for_event(event, sums.as_ref(), context);
+        staging.upload(bytes, to, work, context, wait)
+    }
+
+    pub(super) fn download(&self, from: Address, bytes: &mut [u8]) -> Result<(), Fault> {
+        let (len, work) = (bytes.len(), self.work.handle());
+        let action = || format!("download {len} bytes");
+        if len <= LANDING {
+            // SAFETY: the caller vouches for the source; the landing has room and belongs to this thread.
+            let status = unsafe { sys::cuMemcpyDtoHAsync_v2(self.landing.start().cast(), from.0, len, work) };
+            self.context.check(status, format_args!("{}", action()))?;
+            self.wait()?;
+            // SAFETY: the bytes have arrived.
+            unsafe { bytes.as_mut_ptr().copy_from_nonoverlapping(self.landing.start(), len) };
+            return Ok(());
+        }
+        // Memory of the caller is not given away while another GPU may keep this one waiting.
+        self.wait()?;
+        // SAFETY: the caller vouches for the source, and waits here until the bytes have arrived.
+        let status = unsafe { sys::cuMemcpyDtoHAsync_v2(bytes.as_mut_ptr().cast(), from.0, len, work) };
+        // SAFETY: the stream is open.
+        let waited = unsafe { sys::cuStreamSynchronize(work) };
+        self.context.check(status, format_args!("{}", action()))?;
+        self.context.check(waited, format_args!("{}", action()))
+    }
+
+    /// Waits for all work, unless another GPU of the group keeps it from ending.
+    pub(super) fn wait(&self) -> Result<(), Fault> {
+        let Some(sums) = &self.sums else {
+            // SAFETY: the stream is open.
+            return self.context.check(unsafe { sys::cuStreamSynchronize(self.work.handle()) }, WAIT);
+        };
+        // SAFETY: the stream is open.
+        wait_beside_others(sums, &self.context, || unsafe { sys::cuStreamQuery(self.work.handle()) })
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        let _ = self.context.enter();
+        if let Some(sums) = &mut self.sums
+            && sums.group().has_failed()
+        {
+            sums.abort();
+        }
+        let _ = self.wait();
+    }
+}
+
+const WAIT: &str = "finish what it was asked for";
+
+fn wait_for_event(event: &Event, sums: Option<&Sums>, context: &Context) -> Result<(), Fault> {
+    let Some(sums) = sums else {
+        // SAFETY: the event is there.
+        return context.check(unsafe { sys::cuEventSynchronize(event.handle()) }, WAIT);
+    };
+    // SAFETY: as above.
+    wait_beside_others(sums, context, || unsafe { sys::cuEventQuery(event.handle()) })
+}
+
+/// Waits for what may itself wait for another GPU, until that one has failed.
+fn wait_beside_others(sums: &Sums, context: &Context, query: impl Fn() -> CUresult) -> Result<(), Fault> {
+    loop {
+        match query() {
+            CUresult::CUDA_ERROR_NOT_READY if sums.group().has_failed() => return Err(Fault::Peer),
+            CUresult::CUDA_ERROR_NOT_READY => std::thread::yield_now(),
+            status => return context.check(status, WAIT),
+        }
+    }
+}
