@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use balpoe_core::components::{Augmentation, DataError, Image, Images, Split};
 use balpoe_core::random::Stream;
-use balpoe_data::{LoadedBatch, Normalisation, Pipeline, ResidentImages};
+use balpoe_data::{LoadedBatch, Normalisation, Pipeline, ResidentImages, SpareMemory};
 
 /// Adds random bytes, so that the stream of every image shows in its pixels.
 #[derive(Debug)]
@@ -58,6 +58,7 @@ fn pipeline(
         normalisation: Normalisation::new([0.5; 3], [0.25; 3]),
         batch_size: NonZeroUsize::new(4).unwrap(),
         workers,
+        spare: SpareMemory::default(),
     })
 }
 
@@ -95,6 +96,24 @@ fn without_augmentations_pixels_are_only_normalised() {
     assert_eq!(batch.images, [(2.0_f32 / 255.0 - 0.5) / 0.25; 24]);
     assert!(loader.next().is_none());
     assert!(pipeline(resident(3), 3, None, 2).load(Vec::new(), 0, 0).next().is_none());
+}
+
+#[test]
+fn memory_that_was_given_back_leaves_no_trace() {
+    let order = || (0..50).chain(3..20).collect();
+    let expected: Vec<LoadedBatch> =
+        pipeline(resident(50), 50, None, 0).load(order(), 0, 0).collect::<Result<_, _>>().unwrap();
+    for workers in [0, 2] {
+        let pipeline = pipeline(resident(50), 50, None, workers);
+        // Smaller than a batch, and larger.
+        pipeline.give_back(vec![f32::NAN; 7]);
+        pipeline.give_back(vec![f32::NAN; 1000]);
+        for (batch, expected) in pipeline.load(order(), 0, 0).zip(&expected) {
+            let batch = batch.unwrap();
+            assert!(batch == *expected);
+            pipeline.give_back(batch.images);
+        }
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use balpoe_core::components::{
 use balpoe_core::experiment::{Arm, Key, Recipe};
 use balpoe_core::random::{Purpose, Stream};
 use balpoe_core::registry::Built;
-use balpoe_data::{Normalisation, Pipeline};
+use balpoe_data::{Normalisation, Pipeline, SpareMemory};
 
 use crate::checkpoint::{Checkpoints, Progress};
 use crate::data_record::DataRecord;
@@ -214,7 +214,7 @@ impl Cell<'_> {
             for loaded in pipeline.load_from(order, seed, epoch as u64, trainer.progress.batch) {
                 let loaded = loaded?;
                 let (height, width) = self.data.size;
-                let batch = Batch {
+                let mut batch = Batch {
                     images: loaded.images,
                     shape: (height, width, 3),
                     targets: Targets::hard(loaded.labels),
@@ -222,7 +222,8 @@ impl Cell<'_> {
                 let position = Position { epoch, epochs, batch: trainer.progress.batch, batches };
                 epoch_images += batch.len();
                 sitting_images += batch.len();
-                let result = trainer.step(batch, position)?;
+                let result = trainer.step(&mut batch, position)?;
+                pipeline.give_back(batch.images);
                 observer(&Event::Step {
                     cell: self.name,
                     step: Step {
@@ -301,6 +302,7 @@ impl Cell<'_> {
             normalisation: Normalisation::new(self.data.mean, self.data.deviation),
             batch_size: NonZeroUsize::new(batch).unwrap_or(NonZeroUsize::MIN),
             workers: options.workers,
+            spare: SpareMemory::default(),
         }
     }
 
@@ -319,6 +321,7 @@ impl Cell<'_> {
         for loaded in pipeline.load((0..split.len() as u32).collect(), 0, 0) {
             let loaded = loaded?;
             let logits = trainer.predict(&loaded.images, loaded.len())?;
+            pipeline.give_back(loaded.images);
             experts.iter_mut().zip(logits).for_each(|(all, batch)| all.extend(batch));
         }
         Ok(Predictions {

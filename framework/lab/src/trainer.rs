@@ -190,7 +190,7 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// If the loss is not finite (no parameter is updated then), or the engine or a plugin fails.
-    pub fn step(&mut self, mut batch: Batch, position: Position) -> Result<StepResult, LabError> {
+    pub fn step(&mut self, batch: &mut Batch, position: Position) -> Result<StepResult, LabError> {
         for (place, mixing) in self.recipe.mixings.iter().enumerate() {
             let streams = MixingStreams {
                 seed: self.seed,
@@ -198,15 +198,15 @@ impl<'a> Trainer<'a> {
                 batch: position.batch,
                 position: place,
             };
-            mixing.component.mix(&mut batch, &streams);
+            mixing.component.mix(batch, &streams);
         }
         let images = batch.len();
         // A frozen backbone keeps its batch-norm statistics, and normalises by them.
         let mode = if self.backbone_frozen() { Mode::Evaluate } else { Mode::Train };
         self.executor.forward(&batch.images, images, mode)?;
         let (loss, correct) = match self.lowered.clone() {
-            Some(lowered) => self.engine_loss(&lowered, &batch)?,
-            None => self.plugin_loss(&batch, position)?,
+            Some(lowered) => self.engine_loss(&lowered, batch)?,
+            None => self.plugin_loss(batch, position)?,
         };
         if !loss.is_finite() {
             return Err(LabError::Diverged { epoch: position.epoch + 1, batch: position.batch + 1, loss });

@@ -82,37 +82,45 @@ impl Encoded {
     /// # Errors
     /// If the file is cut off or damaged.
     pub fn decode(self) -> Result<Image, DecodeError> {
-        let rows = self.header.height;
-        self.decode_rows(rows)
+        let (height, width) = (self.header.height, self.header.width);
+        self.decode_window(Window { top: 0, left: 0, height, width, size: (height, width) })
     }
 
-    /// The image from the top, at least so many rows of it: a decoder that can stop early does.
+    /// A window of the image, scaled as [`imaging::cut`] does. No more is decoded than the window needs, as far as the decoder can.
     ///
     /// # Errors
-    /// If the file is cut off or damaged.
-    pub fn decode_rows(mut self, rows: usize) -> Result<Image, DecodeError> {
+    /// If the file is cut off or damaged, as far as that was noticed.
+    ///
+    /// # Panics
+    /// If the window is not inside the image.
+    pub fn decode_window(mut self, window: Window) -> Result<Image, DecodeError> {
+        let Window { top, left, height, width, size } = window;
+        let (rows, columns) = (self.header.height, self.header.width);
+        assert!(
+            height > 0 && width > 0 && top + height <= rows && left + width <= columns,
+            "window {window:?} of an image of {rows}x{columns}"
+        );
         // Decoders are foreign code, and files may be hostile.
         let decoded = catch_unwind(AssertUnwindSafe(|| match &self.jpeg {
-            Some(layout) => jpeg::decode(&mut self.bytes, &self.header, layout, rows),
-            None => png::decode(&self.bytes),
+            Some(layout) => jpeg::decode(&mut self.bytes, &self.header, layout, window),
+            None => Ok(imaging::cut(&png::decode(&self.bytes)?, Window { size: (height, width), ..window })),
         }));
-        decoded.unwrap_or_else(|_| Err(DecodeError::damaged("the decoder gave up")))
+        let part = decoded.unwrap_or_else(|_| Err(DecodeError::damaged("the decoder gave up")))?;
+        Ok(if size == (height, width) { part } else { imaging::resize(&part, size) })
     }
-}
 
-impl Encoded {
-    /// A window of the image, scaled; the decoder may leave out detail that the window does not need.
+    /// The same from a decoder that leaves out detail that the window does not need, and gives other pixels for it, where there is
+    /// one.
     ///
     /// # Errors
-    /// If the file is cut off or damaged.
-    pub fn decode_window(self, window: Window) -> Result<Image, DecodeError> {
+    /// If the file is cut off or damaged, as far as that was noticed.
+    pub fn decode_window_coarsely(self, window: Window) -> Result<Image, DecodeError> {
         #[cfg(feature = "turbojpeg")]
         if let (Some(layout), false) = (self.jpeg, self.header.cmyk) {
             let Self { mut bytes, header, .. } = self;
             return super::turbo::decode_window(&mut bytes, &header, &layout, window);
         }
-        let image = self.decode_rows(window.top + window.height)?;
-        Ok(imaging::cut(&image, window))
+        self.decode_window(window)
     }
 }
 

@@ -1,13 +1,14 @@
-//! JPEG: the markers by ourselves, the pixels by `zune-jpeg`.
+//! JPEG: what the header says, and which decoder gives the pixels.
 
-use balpoe_core::components::Image;
+use balpoe_core::components::{Image, Window};
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 
 use super::encoded::{Format, Header, from_grey};
-use super::{DecodeError, exif};
+use super::{DecodeError, baseline, exif};
+use crate::imaging;
 
 /// Start of image, and the first byte of the next marker.
 pub(super) const MAGIC: [u8; 3] = [0xff, 0xd8, 0xff];
@@ -105,8 +106,24 @@ pub(super) fn stop_below(bytes: &mut [u8], header: &Header, layout: &Layout, row
     header.height
 }
 
-/// Decodes at least the first `rows` rows.
+/// Decodes a window without scaling it.
 pub(super) fn decode(
+    bytes: &mut [u8],
+    header: &Header,
+    layout: &Layout,
+    window: Window,
+) -> Result<Image, DecodeError> {
+    let Window { top, left, height, width, .. } = window;
+    // What it does not decode may be damaged: the other decoder knows in which way.
+    if let Some(image) = baseline::decode(bytes, baseline::Area { top, left, height, width }) {
+        return Ok(image);
+    }
+    let image = decode_rows(bytes, header, layout, top + height)?;
+    Ok(imaging::cut(&image, Window { size: (height, width), ..window }))
+}
+
+/// Decodes at least the first `rows` rows by `zune-jpeg`, which reads files of all kinds.
+fn decode_rows(
     bytes: &mut [u8],
     header: &Header,
     layout: &Layout,

@@ -1,5 +1,6 @@
 //! From files to pixels: JPEG and PNG.
 
+mod baseline;
 mod encoded;
 mod error;
 mod exif;

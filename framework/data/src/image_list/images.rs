@@ -78,11 +78,12 @@ impl View {
             return Ok(imaging::cut(&image, window));
         }
         let window = choose(height, width);
-        if self.scaled_decoding {
-            return Ok(encoded.decode_window(window)?);
-        }
-        let image = encoded.decode_rows(window.top + window.height)?;
-        Ok(imaging::cut(&image, window))
+        let image = if self.scaled_decoding {
+            encoded.decode_window_coarsely(window)
+        } else {
+            encoded.decode_window(window)
+        };
+        Ok(image?)
     }
 }
 

@@ -6,33 +6,26 @@
 use balpoe_core::components::Image;
 use pulp::{Arch, NullaryFnOnce};
 
-use super::tone::map;
-
-/// Pixels that are worked on together, while they are in the nearest cache.
-const BLOCK: usize = 64;
+use super::words::{BLOCK, change, channels, unpack, word};
 
 /// `degenerate + factor · (value − degenerate)` in single precision, clamped and truncated.
 #[inline(always)]
 fn blend(degenerate: u8, value: u8, factor: f32) -> u8 {
     let degenerate = i32::from(degenerate);
     let mixed = degenerate as f32 + factor * (i32::from(value) - degenerate) as f32;
-    mixed.clamp(0.0, 255.0) as u8
-}
-
-/// The table of a mix with one and the same grey everywhere.
-fn blend_with_constant(degenerate: u8, factor: f32) -> [u8; 256] {
-    std::array::from_fn(|value| blend(degenerate, value as u8, factor))
+    // Adding 2^23 brings the whole part to the lowest bits. A conversion would also ask whether it is a number.
+    (mixed.clamp(0.0, 255.0).floor() + 8_388_608.0).to_bits() as u8
 }
 
 /// Luminance as Pillow computes it (ITU-R 601-2 in 16-bit fixed point).
 #[inline(always)]
-fn luminance([r, g, b]: [u8; 3]) -> u8 {
-    ((19595 * u32::from(r) + 38470 * u32::from(g) + 7471 * u32::from(b) + 0x8000) >> 16) as u8
+fn luminance([r, g, b]: [u32; 3]) -> u8 {
+    ((19595 * r + 38470 * g + 7471 * b + 0x8000) >> 16) as u8
 }
 
 /// Mixes with black.
 pub fn adjust_brightness(image: Image, factor: f32) -> Image {
-    map(image, &blend_with_constant(0, factor))
+    blend_with_constant(image, 0, factor)
 }
 
 /// Mixes with grey of the mean luminance.
@@ -43,7 +36,7 @@ pub fn adjust_contrast(image: Image, factor: f32) -> Image {
     }
     let sum = Arch::new().dispatch(SumOfLuminance(pixels));
     let mean = (sum as f64 / pixels.len() as f64 + 0.5) as u8;
-    map(image, &blend_with_constant(mean, factor))
+    blend_with_constant(image, mean, factor)
 }
 
 /// The sum over all pixels, as a kernel.
@@ -54,20 +47,52 @@ impl NullaryFnOnce for SumOfLuminance<'_> {
 
     #[inline(always)]
     fn call(self) -> u64 {
-        let of = |block: &[[u8; 3]]| block.iter().map(|&pixel| u32::from(luminance(pixel))).sum::<u32>();
-        self.0.chunks(BLOCK).map(|block| u64::from(of(block))).sum()
+        let (whole, rest) = self.0.as_chunks();
+        // Black has none.
+        let mut last = [[0; 3]; BLOCK];
+        last[..rest.len()].copy_from_slice(rest);
+        let mut sum = 0;
+        for block in whole.iter().chain([&last]) {
+            sum += u64::from(
+                unpack(block).map(|pixel| u32::from(luminance(channels(pixel)))).iter().sum::<u32>(),
+            );
+        }
+        sum
+    }
+}
+
+fn blend_with_constant(mut image: Image, degenerate: u8, factor: f32) -> Image {
+    Arch::new().dispatch(BlendWithConstant { values: &mut image.pixels, degenerate, factor });
+    image
+}
+
+/// Mixes with one and the same grey everywhere, as a kernel.
+struct BlendWithConstant<'a> {
+    values: &'a mut [u8],
+    degenerate: u8,
+    factor: f32,
+}
+
+impl NullaryFnOnce for BlendWithConstant<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        for value in self.values {
+            *value = blend(self.degenerate, *value, self.factor);
+        }
     }
 }
 
 /// Mixes with the grey image.
 pub fn adjust_colour(mut image: Image, factor: f32) -> Image {
-    Arch::new().dispatch(AdjustColour { pixels: &mut image.pixels, factor });
+    Arch::new().dispatch(AdjustColour { pixels: image.pixels.as_chunks_mut().0, factor });
     image
 }
 
 /// [`adjust_colour`] as a kernel.
 struct AdjustColour<'a> {
-    pixels: &'a mut [u8],
+    pixels: &'a mut [[u8; 3]],
     factor: f32,
 }
 
@@ -76,15 +101,11 @@ impl NullaryFnOnce for AdjustColour<'_> {
 
     #[inline(always)]
     fn call(self) {
-        let mut grey = [0; 3 * BLOCK];
-        for block in self.pixels.chunks_mut(3 * BLOCK) {
-            for (grey, &pixel) in grey.as_chunks_mut::<3>().0.iter_mut().zip(block.as_chunks::<3>().0) {
-                *grey = [luminance(pixel); 3];
-            }
-            for (value, &grey) in block.iter_mut().zip(&grey) {
-                *value = blend(grey, *value, self.factor);
-            }
-        }
+        change(self.pixels, |pixel| {
+            let values = channels(pixel);
+            let grey = luminance(values);
+            word(values.map(|value| u32::from(blend(grey, value as u8, self.factor))))
+        });
     }
 }
 
@@ -132,8 +153,18 @@ impl NullaryFnOnce for SharpenRow<'_> {
 
 /// The luminance in all three channels.
 pub fn grayscale(mut image: Image) -> Image {
-    for pixel in image.pixels.as_chunks_mut::<3>().0 {
-        *pixel = [luminance(*pixel); 3];
-    }
+    Arch::new().dispatch(Grayscale(image.pixels.as_chunks_mut().0));
     image
+}
+
+/// [`grayscale`] as a kernel.
+struct Grayscale<'a>(&'a mut [[u8; 3]]);
+
+impl NullaryFnOnce for Grayscale<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        change(self.0, |pixel| word([u32::from(luminance(channels(pixel))); 3]));
+    }
 }

@@ -7,6 +7,7 @@ mod histogram;
 mod orient;
 mod resize;
 mod tone;
+pub(crate) mod words;
 
 pub use affine::{Affine, Interpolation};
 pub use blur::gaussian_blur;

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use balpoe_core::components::{Augmentation, DataError, Image, Split};
 use balpoe_core::random::{Purpose, Stream};
@@ -27,6 +27,25 @@ pub struct Pipeline {
     pub batch_size: NonZeroUsize,
     /// Threads that work ahead. With none, batches are made where they are asked for.
     pub workers: usize,
+    /// Memory that was given back.
+    pub spare: SpareMemory,
+}
+
+/// The memory of batches that are no longer needed. A batch of photographs is so large that the system hands out memory for it
+/// page by page and takes it back at once, which costs more than filling it.
+#[derive(Clone, Debug, Default)]
+pub struct SpareMemory(Arc<Mutex<Vec<Vec<f32>>>>);
+
+impl SpareMemory {
+    /// So many numbers, whatever they are.
+    fn take(&self, length: usize) -> Vec<f32> {
+        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        if memory.capacity() < length {
+            return vec![0.0; length];
+        }
+        memory.resize(length, 0.0);
+        memory
+    }
 }
 
 /// One batch.
@@ -62,6 +81,11 @@ impl Pipeline {
     /// The same from the batch `first` on, for an epoch that was interrupted after so many.
     pub fn load_from(self: &Arc<Self>, order: Vec<u32>, seed: u64, epoch: u64, first: usize) -> Loader {
         Loader::new(Epoch { pipeline: Arc::clone(self), order, seed, number: epoch }, first, self.workers)
+    }
+
+    /// Takes the images of a batch that is no longer needed: the next batches are made in their memory.
+    pub fn give_back(&self, images: Vec<f32>) {
+        self.spare.0.lock().unwrap_or_else(PoisonError::into_inner).push(images);
     }
 }
 
@@ -132,7 +156,7 @@ impl Epoch {
         let positions = &self.order[first..self.order.len().min(first + size)];
         let (height, width) = pipeline.size;
         let pixels = height * width * 3;
-        let mut images = vec![0.0; positions.len() * pixels];
+        let mut images = pipeline.spare.take(positions.len() * pixels);
         let mut labels = Vec::with_capacity(positions.len());
         for (i, (&position, out)) in positions.iter().zip(images.chunks_exact_mut(pixels)).enumerate() {
             let label = pipeline.split.labels.get(position as usize).ok_or_else(|| {

@@ -3,5 +3,5 @@
 mod epoch;
 mod prefetch;
 
-pub use epoch::{LoadedBatch, Pipeline};
+pub use epoch::{LoadedBatch, Pipeline, SpareMemory};
 pub use prefetch::Loader;

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use balpoe_core::components::Place;
 use balpoe_core::experiment::Arm;
-use balpoe_data::{Normalisation, Pipeline};
+use balpoe_data::{Normalisation, Pipeline, SpareMemory};
 
 use super::step::BenchResult;
 use crate::error::LabError;
@@ -36,6 +36,7 @@ pub fn bench_input(arm: &Arm, data_root: &Path, options: BenchInputOptions) -> R
         normalisation: Normalisation::new(data.mean, data.deviation),
         batch_size: NonZeroUsize::new(arm.train.batch_size).unwrap_or(NonZeroUsize::MIN),
         workers: options.workers,
+        spare: SpareMemory::default(),
     });
     let pass = 0..data.train.len() as u32;
     let order: Vec<u32> = (0..options.times.max(1)).flat_map(|_| pass.clone()).collect();
@@ -43,7 +44,7 @@ pub fn bench_input(arm: &Arm, data_root: &Path, options: BenchInputOptions) -> R
     for repeat in 0..=options.repeats {
         let start = Instant::now();
         for batch in pipeline.load(order.clone(), 0, repeat as u64) {
-            batch?;
+            pipeline.give_back(batch?.images);
         }
         if repeat > 0 {
             seconds.push(start.elapsed().as_secs_f64());

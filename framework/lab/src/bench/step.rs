@@ -73,13 +73,13 @@ pub fn bench(
         if repeat == warm_up {
             trainer.set_timing(options.operations);
         }
-        let batch = Batch { images: pixels.clone(), shape, targets: Targets::hard(labels.clone()) };
+        let mut batch = Batch { images: pixels.clone(), shape, targets: Targets::hard(labels.clone()) };
         let start = Instant::now();
         match options.work {
             Work::Train => {
                 let position =
                     Position { epoch: 0, epochs: 1, batch: repeat, batches: options.repeats + warm_up };
-                trainer.step(batch, position)?;
+                trainer.step(&mut batch, position)?;
             }
             Work::Evaluate => {
                 trainer.predict(&batch.images, images)?;
