@@ -14,6 +14,9 @@ use serde::{Deserialize, Serialize};
 pub struct ImageList(pub balpoe_data::ImageList);
 
 impl Component for ImageList {
+    // JPEG files give libjpeg's pixels since the second.
+    const VERSION: u32 = 2;
+
     fn check(&self) -> Result<(), ConfigError> {
         self.0.check()
     }

@@ -17,7 +17,7 @@ use super::images::{ReadError, open};
 use super::list::List;
 use super::parallel::in_parallel;
 
-const MAGIC: &[u8; 16] = b"balpoe pack 1\n\0\0";
+const MAGIC: &[u8; 16] = b"balpoe pack 2\n\0\0";
 const ENTRY: usize = 16;
 
 /// An open pack.

@@ -126,7 +126,7 @@ impl Upsampled {
         };
         let rows = plane.row(near, wide.clone()).iter().zip(plane.row(far, wide.clone()));
         if pixels_across == 1 {
-            let bias = if y % 2 == 0 { 1 } else { 2 };
+            let bias = 1 + (y % 2) as u16;
             self.values.resize(wide.len(), 0);
             for (value, (&near, &far)) in self.values.iter_mut().zip(rows) {
                 *value = ((3 * u16::from(near) + u16::from(far) + bias) >> 2) as u8;

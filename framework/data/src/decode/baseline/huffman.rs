@@ -1,5 +1,7 @@
 //! Huffman codes of coefficients: a run of zeros, and the number after it.
 
+#![expect(clippy::inline_always, reason = "calls cost more than what is called")]
+
 use super::stream::Stream;
 
 /// Bits that are looked up at once. Nearly all codes of photographs, with the bits of their number, are shorter.

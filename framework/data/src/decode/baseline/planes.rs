@@ -1,5 +1,7 @@
 //! From the entropy-coded data to the values of the components, in the part of the image that is wanted.
 
+#![expect(clippy::inline_always, reason = "code outside a kernel is compiled without its instruction set")]
+
 use std::ops::Range;
 
 use pulp::Arch;

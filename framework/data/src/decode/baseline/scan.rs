@@ -37,6 +37,9 @@ pub(super) struct Scan<'a> {
     pub(super) data: &'a [u8],
 }
 
+/// How many codes of each length, 1 to 16, a Huffman table has, and their symbols.
+type Code<'a> = (&'a [u8; 16], &'a [u8]);
+
 /// What the segments before a scan say.
 #[derive(Default)]
 struct Segments<'a> {
@@ -45,8 +48,8 @@ struct Segments<'a> {
     /// Three bytes for each component: identifier, sampling factors, quantisation table.
     frame: &'a [[u8; 3]],
     quantisation: [Option<[u16; 64]>; 4],
-    /// Counts and symbols of the codes of the first coefficients, and of the others.
-    codes: [[Option<(&'a [u8; 16], &'a [u8])>; 4]; 2],
+    /// Of the first coefficients, and of the others.
+    codes: [[Option<Code<'a>>; 4]; 2],
     restart: usize,
     jfif: bool,
     /// How a program by Adobe says that the colours are transformed.

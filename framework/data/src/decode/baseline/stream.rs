@@ -1,5 +1,7 @@
 //! The bits of entropy-coded data.
 
+#![expect(clippy::inline_always, reason = "calls cost more than what is called")]
+
 /// Reads bits, the most significant first. Ends at the first marker; after that, there are zeros, which are counted.
 ///
 /// The hot loop works on a copy, and what is seldom needed on a copy of that, so that its fields stay in registers.
@@ -30,8 +32,8 @@ impl<'a> Stream<'a> {
         {
             // As many whole bytes as have room are counted in. The rest of the word is read again, onto the same bits.
             self.buffer |= u64::from_be_bytes(*word) >> self.count;
-            self.at += (63 - self.count as usize) >> 3;
-            self.count |= 56;
+            self.at += (63 - self.count as usize) / 8;
+            self.count |= 0x38;
         } else if self.count < 32 {
             let mut copy = self.clone();
             copy.refill_bytewise();
