@@ -121,7 +121,7 @@ fn compare(settings: &[&str]) {
     for batch in 0..2 {
         let step = format!("step{}", batch + 1);
         let position = Position { epoch: 0, epochs: 1, batch, batches: 2 };
-        let result = trainer.step(mixed(&images), position).expect("a step");
+        let result = trainer.step(&mut mixed(&images), position).expect("a step");
         let executor = trainer.executor();
         let outputs = |range: std::ops::Range<usize>| -> Vec<f32> {
             range.flat_map(|k| executor.output(k).to_vec()).collect()
