@@ -7,9 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use balpoe_core::components::{
-    Augmentation, Batch, Data, LogitMatrix, Position, Predictions, SampleId, SampleSplit, Split, Targets,
-};
+use balpoe_core::components::{Augmentation, Batch, Data, Position, Split, Targets};
 use balpoe_core::experiment::{Arm, Key, Recipe};
 use balpoe_core::random::{Purpose, Stream};
 use balpoe_core::registry::Built;
@@ -157,14 +155,11 @@ impl Cell<'_> {
     ) -> Result<(), LabError> {
         observer(&Event::Predicting(self.name));
         self.folder.write_weights(&trainer.weights())?;
-        let test_positions: Vec<u32> = (0..self.data.test.len() as u32).collect();
-        let test = self.predict(trainer, &self.data.test, &test_positions, SampleSplit::Test, options)?;
-        self.folder.write_predictions("test", &test)?;
+        let positions: Vec<u32> = (0..self.data.test.len() as u32).collect();
+        self.predict(trainer, "test", &self.data.test, &positions, options)?;
         if !self.split.validation.is_empty() {
             let positions = &self.split.validation_positions;
-            let kept =
-                self.predict(trainer, &self.split.validation, positions, SampleSplit::Train, options)?;
-            self.folder.write_predictions("validation", &kept)?;
+            self.predict(trainer, "validation", &self.split.validation, positions, options)?;
         }
         let splits = [&self.split.train, &self.data.test];
         for notice in splits.into_iter().flat_map(|split| split.images.notices()) {
@@ -306,29 +301,26 @@ impl Cell<'_> {
         }
     }
 
+    /// Saves every expert's logits on the samples of a split, which have these positions in their data set.
     fn predict(
         &self,
         trainer: &mut Trainer<'_>,
+        name: &str,
         split: &Split,
         positions: &[u32],
-        side: SampleSplit,
         options: RunOptions<'_>,
-    ) -> Result<Predictions, LabError> {
-        let classes = self.network.classes;
-        let mut experts = vec![Vec::with_capacity(split.len() * classes); self.network.experts];
+    ) -> Result<(), LabError> {
+        let shape = (self.network.experts, self.network.classes);
+        let mut predictions = self.folder.write_predictions(name, shape, &split.labels, positions)?;
         let batch = PREDICTION_BATCH.min(trainer.max_batch());
         let pipeline = Arc::new(self.pipeline(split, &[], batch, options));
         for loaded in pipeline.load((0..split.len() as u32).collect(), 0, 0) {
             let loaded = loaded?;
             let logits = trainer.predict(&loaded.images, loaded.len())?;
             pipeline.give_back(loaded.images);
-            experts.iter_mut().zip(logits).for_each(|(all, batch)| all.extend(batch));
+            predictions.push(&logits)?;
         }
-        Ok(Predictions {
-            experts: experts.into_iter().map(|values| LogitMatrix { values, classes }).collect(),
-            labels: split.labels.clone(),
-            identities: positions.iter().map(|&position| (side, position) as SampleId).collect(),
-        })
+        predictions.finish()
     }
 }
 

@@ -1,19 +1,24 @@
 //! From saved predictions to figures: calibrators, aggregator, test distributions, groups. No network is run.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 
-use balpoe_core::components::{Data, LogitMatrix, Predictions, SampleId};
+use balpoe_core::components::{Data, HeldOut, SampleId};
 use balpoe_core::experiment::Arm;
 
 use crate::error::LabError;
 use crate::figures::Figures;
 use crate::image_outcomes::ImageOutcomes;
 use crate::post_hoc::PostHoc;
-use crate::processed::Processed;
+use crate::processed::refused;
+use crate::scores::{FittedOn, Measured, Measurement, SampleScores};
 use crate::summary::Metrics;
 
 /// What the validation images are called where a test distribution would be.
 pub(crate) const VALIDATION: &str = "validation";
+
+/// Folds in which calibrators and aggregators are fitted where validation images are scored themselves.
+const FOLDS: usize = 5;
 
 /// What an evaluation gives.
 pub(crate) struct Evaluation {
@@ -29,33 +34,21 @@ pub(crate) fn evaluate(
     arm: &Arm,
     data: &Data,
     class_counts: &[usize],
-    test: &Predictions,
-    validation: Option<&Predictions>,
+    test: &SampleScores,
+    validation: Option<&SampleScores>,
     trained_on: &BTreeSet<SampleId>,
 ) -> Result<Evaluation, LabError> {
-    let post_hoc = PostHoc { calibrators: &arm.calibrators, aggregator: &arm.aggregator, class_counts };
-    let processed = Processed::new(post_hoc, arm.evaluate.cross_fit, test, validation, trained_on)?;
     let figures = Figures::new(&data.group_counts, arm.evaluate.bins)?;
-    let mut distributions = Vec::new();
+    let mut sets = Vec::new();
     for name in &arm.evaluate.distributions {
-        distributions.push((name.as_str(), arm.dataset.component.distribution(name, data)?));
+        sets.push((name.as_str(), arm.dataset.component.distribution(name, data)?));
     }
-    let scored = processed.scored()?;
-    let images = ImageOutcomes::of(&scored.ensemble, &scored.experts);
-    let metrics = processed.measure(&scored, &figures, &distributions, arm.evaluate.prior_correction)?;
-    Ok(Evaluation { metrics, fitted: processed.lines, images })
+    let correct = arm.evaluate.prior_correction;
+    let measurement = Measurement { sets: &sets, correct, ..measurement(arm, class_counts, &figures, test) };
+    let measured = measurement.fitted_on(fitted_on(arm, test, validation, trained_on)?)?;
+    let images = ImageOutcomes::of(&measured.ensemble, &measured.experts);
+    Ok(Evaluation { metrics: measured.metrics, fitted: measured.lines, images })
 }
-
-/// Predictions as an arm finally makes them.
-pub(crate) struct Combined {
-    /// Every expert, after the calibrators that work on experts.
-    pub(crate) experts: Predictions,
-    /// What the aggregator, and the calibrators after it, make of them, `[samples, classes]`.
-    pub(crate) ensemble: LogitMatrix,
-}
-
-/// Folds in which calibrators and aggregators are fitted where validation images are scored themselves.
-const FOLDS: usize = 5;
 
 /// The ensemble's figures on the validation images, for choosing among settings. Whatever is fitted is fitted on the images of other
 /// folds than the one that is scored.
@@ -63,27 +56,55 @@ pub(crate) fn validate(
     arm: &Arm,
     data: &Data,
     class_counts: &[usize],
-    validation: &Predictions,
+    validation: &SampleScores,
     trained_on: &BTreeSet<SampleId>,
 ) -> Result<Evaluation, LabError> {
-    let post_hoc = PostHoc { calibrators: &arm.calibrators, aggregator: &arm.aggregator, class_counts };
-    let processed = Processed::cross_fitted(post_hoc, FOLDS, validation, trained_on)?;
     let figures = Figures::new(&data.group_counts, arm.evaluate.bins)?;
     let all = (0..validation.samples() as u32).collect();
-    let scored = processed.scored()?;
-    let metrics = processed.measure(&scored, &figures, &[(VALIDATION, all)], false)?;
-    Ok(Evaluation { metrics, fitted: processed.lines, images: None })
+    let measurement =
+        Measurement { sets: &[(VALIDATION, all)], ..measurement(arm, class_counts, &figures, validation) };
+    let measured = measurement.fitted_on(FittedOn::Folds(FOLDS, trained_on))?;
+    Ok(Evaluation { metrics: measured.metrics, fitted: measured.lines, images: None })
 }
 
-/// The test predictions as an arm finally makes them.
-pub(crate) fn combine(
+/// What every metric of an arm's predictions on the whole test set is computed from.
+pub(crate) fn all_metrics(
     arm: &Arm,
     class_counts: &[usize],
-    test: &Predictions,
-    validation: Option<&Predictions>,
+    figures: &Figures,
+    test: &SampleScores,
+    validation: Option<&SampleScores>,
     trained_on: &BTreeSet<SampleId>,
-) -> Result<Combined, LabError> {
+) -> Result<Measured, LabError> {
+    let measurement = Measurement { all_metrics: true, ..measurement(arm, class_counts, figures, test) };
+    measurement.fitted_on(fitted_on(arm, test, validation, trained_on)?)
+}
+
+/// The measurement of an arm's predictions under no test distribution yet.
+fn measurement<'a>(
+    arm: &'a Arm,
+    class_counts: &'a [usize],
+    figures: &'a Figures,
+    scores: &'a SampleScores,
+) -> Measurement<'a> {
     let post_hoc = PostHoc { calibrators: &arm.calibrators, aggregator: &arm.aggregator, class_counts };
-    let processed = Processed::new(post_hoc, arm.evaluate.cross_fit, test, validation, trained_on)?;
-    Ok(Combined { experts: processed.experts, ensemble: processed.ensemble })
+    // Cells are evaluated side by side as they are trained, and one takes seconds.
+    let threads = NonZeroUsize::MIN;
+    Measurement { scores, post_hoc, figures, sets: &[], correct: false, all_metrics: false, threads }
+}
+
+/// What an arm's calibrators and aggregator are fitted on: folds of the test images, or validation images.
+fn fitted_on<'a>(
+    arm: &Arm,
+    test: &SampleScores,
+    validation: Option<&SampleScores>,
+    trained_on: &'a BTreeSet<SampleId>,
+) -> Result<FittedOn<'a>, LabError> {
+    if let Some(folds) = arm.evaluate.cross_fit {
+        return Ok(FittedOn::Folds(folds, trained_on));
+    }
+    let Some(validation) = validation else { return Ok(FittedOn::HeldOut(None)) };
+    let scored = test.identities.iter().copied().collect();
+    let held_out = HeldOut::new(validation.predictions()?, trained_on, &scored).map_err(refused)?;
+    Ok(FittedOn::HeldOut(Some(held_out)))
 }

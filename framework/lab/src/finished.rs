@@ -1,4 +1,4 @@
-//! The predictions of finished cells, as their arms finally make them.
+//! All metrics of finished cells.
 
 use std::path::Path;
 
@@ -7,29 +7,11 @@ use balpoe_core::experiment::Experiment;
 use crate::all_metrics::{Subject, measure, table};
 use crate::diversity::DiversitySum;
 use crate::error::LabError;
-use crate::evaluate::{Combined, combine};
-use crate::figures::{Figures, failed, outcomes};
+use crate::evaluate::all_metrics;
+use crate::figures::Figures;
 use crate::prepared::PreparedArm;
 use crate::store::Store;
 use crate::table::Table;
-
-/// Reads what a seed of an arm predicted, and applies calibrators and aggregator; none if the cell is not done.
-pub(crate) fn predictions(
-    prepared: &PreparedArm<'_>,
-    seed: u64,
-    store: &Store,
-) -> Result<Option<Combined>, LabError> {
-    let key = prepared.train_key(seed);
-    let folder = store.cell(&key);
-    if !folder.is_done(&key)? {
-        return Ok(None);
-    }
-    let test = folder.predictions("test")?;
-    let validation =
-        if prepared.split.validation.is_empty() { None } else { Some(folder.predictions("validation")?) };
-    let class_counts = prepared.split.train.class_counts(prepared.data.classes.len());
-    combine(prepared.arm, &class_counts, &test, validation.as_ref(), &prepared.trained_on()).map(Some)
-}
 
 /// Every calibration metric of every finished cell on the whole test set, and how its experts differ on average over seeds: two
 /// tables an arm, a column a seed.
@@ -49,15 +31,26 @@ pub fn calibration_tables(
         let mut columns = Vec::new();
         let mut diversity = DiversitySum::default();
         for &seed in &experiment.seeds {
-            let Some(combined) = predictions(&prepared, seed, store)? else { continue };
-            let labels = &combined.experts.labels;
+            let key = prepared.train_key(seed);
+            let folder = store.cell(&key);
+            if !folder.is_done(&key)? {
+                continue;
+            }
+            let test = folder.predictions("test")?;
+            let kept = if prepared.split.validation.is_empty() {
+                None
+            } else {
+                Some(folder.predictions("validation")?)
+            };
+            let (class_counts, trained_on) = (prepared.class_counts(), prepared.trained_on());
+            let measured = all_metrics(arm, &class_counts, &figures, &test, kept.as_ref(), &trained_on)?;
             let subject = Subject {
                 label: format!("seed {seed}"),
-                outcomes: &outcomes(&combined.ensemble, labels)?,
-                logits: Some(&combined.ensemble),
+                outcomes: &measured.ensemble,
+                logits: measured.logits.as_ref(),
             };
-            columns.push(measure(&subject, labels, &figures, bins)?);
-            diversity.add(&combined.experts.experts, labels).map_err(failed)?;
+            columns.push(measure(&subject, &test.labels, &figures, bins)?);
+            diversity.append(measured.diversity);
         }
         if !columns.is_empty() {
             let name = format!("{}: {}", experiment.name, arm.name);

@@ -35,6 +35,7 @@ mod report;
 mod results;
 mod run;
 pub mod runs;
+mod scores;
 mod settings_text;
 mod side_by_side;
 mod smoke;

@@ -11,6 +11,7 @@ use balpoe_core::experiment::{Arm, Key};
 use crate::error::LabError;
 use crate::network::Network;
 use crate::parts::PhaseParts;
+use crate::scores::Form;
 use crate::split::{TrainingSplit, divide};
 use crate::store::Store;
 
@@ -25,6 +26,8 @@ pub struct Protocol {
     pub validation: usize,
     /// SHA-256 of the list of training images.
     pub subset: String,
+    /// Whether the logits on the test images are too many to be kept exactly.
+    pub compact: bool,
 }
 
 /// Everything about an arm that its seeds share.
@@ -172,6 +175,8 @@ impl<'a> PreparedArm<'a> {
             classes: self.data.classes.len(),
             validation: self.split.validation.len(),
             subset: self.data.subset.clone(),
+            compact: Form::of(self.network.experts, self.data.test.len(), self.network.classes)
+                == Form::Compact,
         }
     }
 

@@ -10,6 +10,7 @@ use balpoe_stats::calibration::Outcomes;
 use crate::error::LabError;
 use crate::figures::{Figures, failed, outcomes};
 use crate::post_hoc::{Fit, PostHoc, class_prior};
+use crate::split::positions_by_class;
 use crate::summary::{Metrics, Subject};
 
 /// Test predictions after calibrators and aggregator.
@@ -32,28 +33,7 @@ pub(crate) struct Scored {
 }
 
 impl<'a> Processed<'a> {
-    /// Fits on the validation samples, or on folds of the test samples, and applies the fit to the test samples.
-    ///
-    /// # Errors
-    /// If the samples to fit on are not held out, or a component fails.
-    pub(crate) fn new(
-        post_hoc: PostHoc<'a>,
-        folds: Option<usize>,
-        test: &Predictions,
-        validation: Option<&Predictions>,
-        trained_on: &BTreeSet<SampleId>,
-    ) -> Result<Self, LabError> {
-        if let Some(folds) = folds {
-            return Self::cross_fitted(post_hoc, folds, test, trained_on);
-        }
-        let scored = identities(test);
-        let hold_out = |predictions: &Predictions| {
-            HeldOut::new(predictions.clone(), trained_on, &scored).map_err(refused)
-        };
-        Self::fitted(post_hoc, validation.map(hold_out).transpose()?, test)
-    }
-
-    /// Fits on these held-out samples.
+    /// Fits on these held-out samples, and applies the fit to the test samples.
     pub(crate) fn fitted(
         post_hoc: PostHoc<'a>,
         held_out: Option<HeldOut>,
@@ -84,8 +64,8 @@ impl<'a> Processed<'a> {
                 continue;
             }
             let scored = test.select(&within);
-            let held_out =
-                HeldOut::new(test.select(&others), trained_on, &identities(&scored)).map_err(refused)?;
+            let scored = scored.identities.into_iter().collect();
+            let held_out = HeldOut::new(test.select(&others), trained_on, &scored).map_err(refused)?;
             let fit = post_hoc.fit(Some(held_out))?;
             lines.extend(fit.lines.iter().map(|line| format!("fold {}: {line}", fold + 1)));
             parts.push((fit, within));
@@ -100,7 +80,7 @@ impl<'a> Processed<'a> {
         lines: Vec<String>,
     ) -> Result<Self, LabError> {
         let mut experts = test.clone();
-        for (fit, rows) in &parts {
+        for (fit, rows) in parts.iter().filter(|(fit, _)| fit.changes_experts()) {
             let calibrated = fit.experts(test.select(rows).experts)?;
             for (whole, part) in experts.experts.iter_mut().zip(calibrated) {
                 scatter(&part, rows, whole);
@@ -183,7 +163,8 @@ impl<'a> Processed<'a> {
             }
             if prior_correction && adapted.is_none() {
                 let ensemble = select(&self.ensemble, rows);
-                let corrected = outcomes(&with_known_prior(ensemble, &own), &own)?;
+                let log_prior = log_prior(&own, ensemble.classes);
+                let corrected = outcomes(&with_known_prior(ensemble, &log_prior), &own)?;
                 figures.record(&corrected.all(), Subject::Corrected, distribution, &mut metrics)?;
             }
         }
@@ -195,26 +176,21 @@ impl<'a> Processed<'a> {
 fn folds_by_class(labels: &[u32], classes: usize, folds: usize) -> Vec<usize> {
     let mut fold_of = vec![0; labels.len()];
     let mut next = 0;
-    for class in 0..classes as u32 {
-        let mut rows: Vec<usize> = (0..labels.len()).filter(|&row| labels[row] == class).collect();
-        Stream::new(0, Purpose::CrossFitting, 0, u64::from(class)).shuffle(&mut rows);
+    for (class, mut rows) in positions_by_class(labels, classes).into_iter().enumerate() {
+        Stream::new(0, Purpose::CrossFitting, 0, class as u64).shuffle(&mut rows);
         for row in rows {
-            fold_of[row] = next % folds;
+            fold_of[row as usize] = next % folds;
             next += 1;
         }
     }
     fold_of
 }
 
-fn identities(predictions: &Predictions) -> BTreeSet<SampleId> {
-    predictions.identities.iter().copied().collect()
-}
-
 fn all(predictions: &Predictions) -> Vec<u32> {
     (0..predictions.samples() as u32).collect()
 }
 
-fn refused(error: NotHeldOut) -> LabError {
+pub(crate) fn refused(error: NotHeldOut) -> LabError {
     LabError::Component { component: "calibration".to_owned(), message: error.to_string() }
 }
 
@@ -230,13 +206,16 @@ fn scatter(part: &LogitMatrix, places: &[u32], whole: &mut LogitMatrix) {
     }
 }
 
+/// The log of the share of each class among labels, `[classes]`; minus infinity for a class without images.
+pub(crate) fn log_prior(labels: &[u32], classes: usize) -> Vec<f32> {
+    class_prior(labels, classes).iter().map(|&share| share.ln() as f32).collect()
+}
+
 /// The logits with the log of their true class prior added (`--posthoc_bias_correction` of the reference; the prior is an
-/// oracle's). A class without images gets minus infinity.
-pub(crate) fn with_known_prior(mut logits: LogitMatrix, labels: &[u32]) -> LogitMatrix {
-    let log_prior: Vec<f32> =
-        class_prior(labels, logits.classes).iter().map(|&share| share.ln() as f32).collect();
+/// oracle's).
+pub(crate) fn with_known_prior(mut logits: LogitMatrix, log_prior: &[f32]) -> LogitMatrix {
     for row in logits.values.chunks_exact_mut(logits.classes.max(1)) {
-        row.iter_mut().zip(&log_prior).for_each(|(value, prior)| *value += prior);
+        row.iter_mut().zip(log_prior).for_each(|(value, prior)| *value += prior);
     }
     logits
 }

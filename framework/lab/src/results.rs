@@ -93,6 +93,13 @@ fn protocol(experiment: &Experiment, outcomes: &[ArmOutcome]) -> Vec<String> {
             },
             format!("calibration errors over {} bins of equal width, (lo, hi]", arm.evaluate.bins),
         ];
+        if p.compact {
+            own.push(
+                "logits on the test images are kept in 16 bits: none is off by more than a 65,535th of the range of its image's logits, or \
+                 0.002"
+                    .to_owned(),
+            );
+        }
         own.extend(
             arm.phases.iter().map(|phase| format!("after epoch {}: {}", phase.after, phase.summary())),
         );

@@ -29,11 +29,10 @@ pub(crate) fn divide(data: &Data, validation: Option<&Validation>) -> TrainingSp
         };
     };
     let mut apart = Vec::new();
-    for class in 0..data.classes.len() as u32 {
-        let mut positions: Vec<u32> =
-            all.iter().copied().filter(|&p| data.train.labels[p as usize] == class).collect();
+    let by_class = positions_by_class(&data.train.labels, data.classes.len());
+    for (class, mut positions) in by_class.into_iter().enumerate() {
         let count = validation.held_out(positions.len());
-        Stream::new(0, Purpose::Subset, 0, u64::from(class)).shuffle(&mut positions);
+        Stream::new(0, Purpose::Subset, 0, class as u64).shuffle(&mut positions);
         apart.extend_from_slice(&positions[..count]);
     }
     apart.sort_unstable();
@@ -44,6 +43,15 @@ pub(crate) fn divide(data: &Data, validation: Option<&Validation>) -> TrainingSp
         train_positions: kept,
         validation_positions: apart,
     }
+}
+
+/// The positions of each class's samples, in order.
+pub(crate) fn positions_by_class(labels: &[u32], classes: usize) -> Vec<Vec<u32>> {
+    let mut positions = vec![Vec::new(); classes];
+    for (position, &label) in (0..).zip(labels) {
+        positions[label as usize].push(position);
+    }
+    positions
 }
 
 struct Subset {

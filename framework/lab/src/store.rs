@@ -21,7 +21,7 @@
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-use balpoe_core::components::{LogitMatrix, Predictions, SampleId, SampleSplit};
+use balpoe_core::components::SampleSplit;
 use balpoe_core::config::ConfigError;
 use balpoe_core::experiment::Key;
 use serde::{Deserialize, Serialize};
@@ -31,8 +31,9 @@ use crate::data_record::DataRecord;
 use crate::error::LabError;
 use crate::files;
 use crate::image_outcomes::ImageOutcomes;
+use crate::scores::{Form, SampleScores, ScoreWriter};
 use crate::summary::Metrics;
-use crate::tensors::{self, NamedTensor, Tensors};
+use crate::tensors::{self, Tensors};
 
 /// Version of manifests and evaluations. A newer one is refused.
 pub(crate) const FORMAT: u32 = 1;
@@ -333,56 +334,31 @@ impl CellFolder {
         files::write_atomically(&self.weights(), &tensors::encode(weights)?)
     }
 
-    /// Predictions on `test` or `validation`.
+    /// Predictions on `test` or `validation`, which are read when they are needed.
     ///
     /// # Errors
     /// If they were not imported with the cell, cannot be read, or are damaged.
-    pub fn predictions(&self, split: &str) -> Result<Predictions, LabError> {
+    pub(crate) fn predictions(&self, split: &str) -> Result<SampleScores, LabError> {
         let path = self.path.join(predictions_file(split));
         if !path.exists() {
             return Err(LabError::NotKept { path });
         }
-        let mut stored = tensors::decode(&path, &files::read(&path)?)?;
-        let mut take = |name: &str| {
-            stored
-                .remove(name)
-                .ok_or_else(|| LabError::damaged(&path, format!("expected a tensor `{name}`, found none")))
-        };
-        let labels: Vec<u32> = take("labels")?.values.iter().map(|&v| v as u32).collect();
-        let positions = take("positions")?.values;
         let side = if split == "test" { SampleSplit::Test } else { SampleSplit::Train };
-        let identities: Vec<SampleId> = positions.iter().map(|&v| (side, v as u32)).collect();
-        let mut experts = Vec::new();
-        while let Ok(logits) = take(&format!("logits.{}", experts.len())) {
-            match logits.shape[..] {
-                [samples, classes] if samples == labels.len() && samples == identities.len() => {
-                    experts.push(LogitMatrix { values: logits.values, classes });
-                }
-                _ => {
-                    let message = format!(
-                        "expected logits of {} samples, found shape {:?}",
-                        labels.len(),
-                        logits.shape
-                    );
-                    return Err(LabError::damaged(&path, message));
-                }
-            }
-        }
-        Ok(Predictions { experts, labels, identities })
+        SampleScores::of_cell(&path, side)
     }
 
-    pub(crate) fn write_predictions(&self, split: &str, predictions: &Predictions) -> Result<(), LabError> {
-        // Labels and positions stay far below 2^24, so that f32 holds them exactly.
-        let whole = |values: Vec<f32>| NamedTensor { shape: vec![values.len()], values };
-        let mut stored = Tensors::from([
-            ("labels".to_owned(), whole(predictions.labels.iter().map(|&l| l as f32).collect())),
-            ("positions".to_owned(), whole(predictions.identities.iter().map(|id| id.1 as f32).collect())),
-        ]);
-        for (e, expert) in predictions.experts.iter().enumerate() {
-            let shape = vec![expert.samples(), expert.classes];
-            stored.insert(format!("logits.{e}"), NamedTensor { shape, values: expert.values.clone() });
-        }
-        files::write_atomically(&self.path.join(predictions_file(split)), &tensors::encode(&stored)?)
+    /// Begins the predictions of so many experts and classes on `test` or `validation`, whose samples have these labels and these
+    /// positions in their split.
+    pub(crate) fn write_predictions(
+        &self,
+        split: &str,
+        (experts, classes): (usize, usize),
+        labels: &[u32],
+        positions: &[u32],
+    ) -> Result<ScoreWriter, LabError> {
+        let form = Form::of(experts, labels.len(), classes);
+        let path = self.path.join(predictions_file(split));
+        ScoreWriter::create(&path, form, (experts, classes), labels, positions)
     }
 }
 

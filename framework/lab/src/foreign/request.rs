@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use balpoe_core::experiment::PostHoc;
 
-use super::model::{parse_whole_numbers, whole_numbers};
 use crate::error::LabError;
+use crate::scores::{parse_whole_numbers, whole_numbers};
 
 /// An evaluation of scores in files.
 #[derive(Debug)]

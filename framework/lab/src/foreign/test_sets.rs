@@ -4,9 +4,7 @@ use balpoe_core::config::ConfigError;
 use balpoe_data::TestDistribution;
 
 use crate::error::LabError;
-
-/// A test class distribution: its name, and the rows that it keeps.
-pub(super) type TestSet<'n> = (&'n str, Vec<u32>);
+use crate::scores::TestSet;
 
 /// The rows of each distribution. Forward and backward lean toward the classes with most and fewest training images, so
 /// they need the counts.

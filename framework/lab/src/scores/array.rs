@@ -138,7 +138,7 @@ impl Reader<'_> {
     }
 
     /// The bytes of `count` numbers from position `first` on.
-    fn read(&mut self, first: usize, count: usize) -> Result<&[u8], LabError> {
+    pub(super) fn read(&mut self, first: usize, count: usize) -> Result<&[u8], LabError> {
         let size = self.array.element.bytes();
         let (start, length) = (first * size, count * size);
         match (&self.array.content, &mut self.file) {

@@ -7,13 +7,13 @@ use std::panic::resume_unwind;
 use balpoe_core::components::{LogitMatrix, Predictions};
 use balpoe_stats::calibration::{EvaluationError, Outcomes, Predictions as Scored, ScoreKind};
 
-use super::model::{Model, ModelReader, take_logarithms};
-use super::test_sets::TestSet;
+use super::measurement::TestSet;
+use super::sample_scores::{SampleScores, ScoreReader, take_logarithms};
 use crate::diversity::DiversitySum;
 use crate::error::LabError;
 use crate::figures::failed;
 use crate::post_hoc::{Fit, Prepared, class_prior};
-use crate::processed::with_known_prior;
+use crate::processed::{log_prior, with_known_prior};
 
 /// Scores of one expert that are read at once: what stays in a core's own cache.
 const CHUNK_SCORES: usize = 1 << 16;
@@ -34,7 +34,7 @@ pub(super) struct Streamed {
 
 /// How scores are passed over.
 pub(super) struct Pass<'a> {
-    pub(super) model: &'a Model,
+    pub(super) scores: &'a SampleScores,
     pub(super) fit: &'a Fit<'a>,
     /// Test sets that are also corrected toward their known prior.
     pub(super) corrected: &'a [TestSet<'a>],
@@ -43,25 +43,25 @@ pub(super) struct Pass<'a> {
     pub(super) threads: NonZeroUsize,
 }
 
-/// A test set as rows are met: which of them it keeps, and the logarithm of its prior.
+/// A test set as rows are met: which of them it keeps, and the logarithm of its prior `[classes]`.
 struct Correction {
     kept: Vec<bool>,
-    labels: Vec<u32>,
+    log_prior: Vec<f32>,
 }
 
 impl Pass<'_> {
     /// Reads all scores once. The aggregator must not adapt to the samples.
     pub(super) fn run(&self) -> Result<Streamed, LabError> {
-        let (samples, classes) = (self.model.samples(), self.model.classes);
+        let (samples, classes) = (self.scores.samples(), self.scores.classes);
         let nothing = LogitMatrix { values: Vec::new(), classes };
         let shapes = Predictions {
-            experts: vec![nothing; self.model.experts()],
+            experts: vec![nothing; self.scores.experts()],
             labels: Vec::new(),
             identities: Vec::new(),
         };
-        let prepared = self.fit.prepare(&shapes, &class_prior(&self.model.labels, classes))?;
-        let corrections: Vec<Correction> =
-            self.corrected.iter().map(|(_, rows)| Correction::new(rows, &self.model.labels)).collect();
+        let prepared = self.fit.prepare(&shapes, &class_prior(&self.scores.labels, classes))?;
+        let correction = |(_, rows): &TestSet<'_>| Correction::new(rows, &self.scores.labels, classes);
+        let corrections: Vec<Correction> = self.corrected.iter().map(correction).collect();
 
         let share = samples.div_ceil(self.threads.get()).max(1);
         let ranges: Vec<Range<usize>> =
@@ -87,11 +87,11 @@ impl Pass<'_> {
         prepared: &Prepared,
         corrections: &[Correction],
     ) -> Result<Streamed, LabError> {
-        let classes = self.model.classes;
-        let mut reader = self.model.reader()?;
+        let classes = self.scores.classes;
+        let mut reader = self.scores.reader()?;
         let mut part = Streamed {
             ensemble: Outcomes::none(classes),
-            experts: vec![Outcomes::none(classes); self.model.experts()],
+            experts: vec![Outcomes::none(classes); self.scores.experts()],
             corrected: vec![Outcomes::none(classes); corrections.len()],
             diversity: DiversitySum::default(),
             logits: self.all_metrics.then(|| LogitMatrix { values: Vec::new(), classes }),
@@ -107,25 +107,25 @@ impl Pass<'_> {
     fn chunk(
         &self,
         rows: Range<usize>,
-        reader: &mut ModelReader<'_>,
+        reader: &mut ScoreReader<'_>,
         prepared: &Prepared,
         corrections: &[Correction],
         part: &mut Streamed,
     ) -> Result<(), LabError> {
-        let labels = &self.model.labels[rows.clone()];
+        let labels = &self.scores.labels[rows.clone()];
         let mut experts = reader.scores(rows.start, rows.len())?;
         let calibrated = self.fit.changes_experts();
         for (e, expert) in experts.iter_mut().enumerate() {
             // Also where calibrated ones are scored below: what is written wrongly is told as it is written.
-            if !calibrated || self.model.kind == ScoreKind::Probabilities {
+            if !calibrated || self.scores.kind == ScoreKind::Probabilities {
                 let mut written = Outcomes::none(expert.classes);
-                score(expert, labels, self.model.kind, &mut written)
-                    .map_err(|error| self.model.refuse(e, rows.start, &error))?;
+                score(expert, labels, self.scores.kind, &mut written)
+                    .map_err(|error| self.scores.refuse(e, rows.start, &error))?;
                 if !calibrated {
                     part.experts[e].append(written).map_err(failed)?;
                 }
             }
-            if self.model.kind == ScoreKind::Probabilities {
+            if self.scores.kind == ScoreKind::Probabilities {
                 take_logarithms(expert);
             }
         }
@@ -133,7 +133,7 @@ impl Pass<'_> {
             experts = self.fit.experts(experts)?;
             for (e, expert) in experts.iter().enumerate() {
                 score(expert, labels, ScoreKind::Logits, &mut part.experts[e])
-                    .map_err(|error| self.model.refuse(e, rows.start, &error))?;
+                    .map_err(|error| self.scores.refuse(e, rows.start, &error))?;
             }
         }
         if self.all_metrics {
@@ -181,10 +181,11 @@ impl Streamed {
 }
 
 impl Correction {
-    fn new(rows: &[u32], labels: &[u32]) -> Self {
+    fn new(rows: &[u32], labels: &[u32], classes: usize) -> Self {
         let mut kept = vec![false; labels.len()];
         rows.iter().for_each(|&row| kept[row as usize] = true);
-        Self { kept, labels: rows.iter().map(|&row| labels[row as usize]).collect() }
+        let own: Vec<u32> = rows.iter().map(|&row| labels[row as usize]).collect();
+        Self { kept, log_prior: log_prior(&own, classes) }
     }
 
     /// The kept rows of a chunk, corrected, with their labels; none if it keeps none.
@@ -203,6 +204,6 @@ impl Correction {
                 own.push(label);
             }
         }
-        (!own.is_empty()).then(|| (with_known_prior(LogitMatrix { values, classes }, &self.labels), own))
+        (!own.is_empty()).then(|| (with_known_prior(LogitMatrix { values, classes }, &self.log_prior), own))
     }
 }
