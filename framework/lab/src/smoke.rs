@@ -75,6 +75,7 @@ fn shrink(arm: &mut Arm, mut data: Data) {
     let kept = images.min(TEST_IMAGES);
     let positions: Vec<u32> = (0..kept).map(|i| (i * images / kept) as u32).collect();
     data.test = subset(&data.test, &positions);
+    let class_counts = data.train.class_counts(data.classes.len());
     arm.dataset.component = Arc::new(FewImages { data });
     arm.train.batch_size = arm.train.batch_size.min(BATCH);
     arm.train.epochs = 1 + arm.phases.len();
@@ -89,8 +90,21 @@ fn shrink(arm: &mut Arm, mut data: Data) {
         recipe.sampler.component = Arc::new(FirstOf { sampler: Arc::clone(&recipe.sampler.component), most });
     }
     if arm.validation.is_some() {
-        arm.validation = Some(Validation { per_class: Some(1), fraction: None });
+        arm.validation = Some(small_split(&class_counts));
     }
+}
+
+/// A validation split of few images: one of every class, or, since where there are thousands of classes these would take longer than
+/// all the rest, about as many as there are test images, of the most frequent classes.
+fn small_split(class_counts: &[usize]) -> Validation {
+    let mut counts = class_counts.to_vec();
+    counts.sort_unstable_by(|a, b| b.cmp(a));
+    let images = |split: &Validation| counts.iter().map(|&count| split.held_out(count)).sum::<usize>();
+    let of_every_class = Validation { per_class: Some(1), fraction: None };
+    // One image of a class with so many images, none of a class with one fewer.
+    let least = counts.get(TEST_IMAGES - 1).copied().unwrap_or(0).max(2);
+    let of_frequent = Validation { per_class: None, fraction: Some(1.0 / (least as f64 - 0.5)) };
+    if images(&of_frequent) < images(&of_every_class) { of_frequent } else { of_every_class }
 }
 
 /// A data set that is loaded already. Its test images are too few for other distributions than their own.
@@ -160,5 +174,23 @@ impl Images for Noise {
         let mut stream = Stream::new(0, Purpose::Generation, 0, position as u64);
         let pixels = (0..height * width * 3).map(|_| stream.below(256) as u8).collect();
         Ok(Image { height, width, pixels })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_validation_split_in_miniature_is_small_and_never_empty() {
+        let images = |counts: &[usize]| {
+            let split = small_split(counts);
+            counts.iter().map(|&count| split.held_out(count)).sum::<usize>()
+        };
+        let long_tail: Vec<usize> = (1..=8142).map(|rank| 1000 / rank + 2).collect();
+        assert!((8..40).contains(&images(&long_tail)), "{}", images(&long_tail));
+        assert_eq!(images(&[100; 10]), 10);
+        assert_eq!(images(&[500, 5]), 2);
+        assert_eq!(images(&[3, 2, 1]), 2);
     }
 }

@@ -53,13 +53,13 @@ impl ScoreWriter {
                 tensors.push((format!("scales.{e}"), Dtype::F32, vec![samples, 2]));
             }
         }
-        let (header, starts, length) = header(tensors)
+        let layout = Layout::of(tensors)
             .map_err(|error| LabError::files("write", path)(io::Error::other(error.to_string())))?;
         let file = NewFile::create(path)?;
-        let mut writer = Self { file, form, experts, samples, classes, written: 0, starts };
+        let mut writer = Self { file, form, experts, samples, classes, written: 0, starts: layout.starts };
         // A full disk is found before the network is run.
-        writer.file.attempt(|file| file.set_len(length))?;
-        writer.file.attempt(|file| file.write_all(&header))?;
+        writer.file.attempt(|file| file.set_len(layout.length))?;
+        writer.file.attempt(|file| file.write_all(&layout.header))?;
         // Labels and positions stay far below 2^24, so that f32 holds them exactly.
         let whole = |values: &[u32]| floats(values.iter().map(|&value| value as f32));
         writer.write("labels", 0, &whole(labels))?;
@@ -126,28 +126,37 @@ fn floats(values: impl Iterator<Item = f32>) -> Vec<u8> {
 /// A name, an element and a shape.
 type Tensor = (String, Dtype, Vec<usize>);
 
-/// The beginning of a safetensors file, where its tensors begin, and where it ends. Tensors are in the order in which the format's own
-/// library writes them.
-fn header(
-    mut tensors: Vec<Tensor>,
-) -> Result<(Vec<u8>, BTreeMap<String, u64>, u64), safetensors::SafeTensorError> {
-    tensors.sort_by(|(a, x, _), (b, y, _)| y.cmp(x).then(a.cmp(b)));
-    let mut end = 0;
-    let mut infos = Vec::new();
-    for (name, dtype, shape) in tensors {
-        let start = end;
-        end += shape.iter().product::<usize>() * dtype.bitsize() / 8;
-        infos.push((name, TensorInfo { dtype, shape, data_offsets: (start, end) }));
+/// A safetensors file that is to be filled.
+struct Layout {
+    /// Its beginning.
+    header: Vec<u8>,
+    /// Where tensors begin.
+    starts: BTreeMap<String, u64>,
+    /// Its bytes.
+    length: u64,
+}
+
+impl Layout {
+    /// Tensors are in the order in which the format's own library writes them.
+    fn of(mut tensors: Vec<Tensor>) -> Result<Self, safetensors::SafeTensorError> {
+        tensors.sort_by(|(a, x, _), (b, y, _)| y.cmp(x).then(a.cmp(b)));
+        let mut end = 0;
+        let mut infos = Vec::new();
+        for (name, dtype, shape) in tensors {
+            let start = end;
+            end += shape.iter().product::<usize>() * dtype.bitsize() / 8;
+            infos.push((name, TensorInfo { dtype, shape, data_offsets: (start, end) }));
+        }
+        let mut starts: BTreeMap<String, u64> =
+            infos.iter().map(|(name, info)| (name.clone(), info.data_offsets.0 as u64)).collect();
+        let mut text = serde_json::to_vec(&Metadata::new(None, infos)?)?;
+        text.resize(text.len().next_multiple_of(8), b' ');
+        let mut header = (text.len() as u64).to_le_bytes().to_vec();
+        header.append(&mut text);
+        let first = header.len() as u64;
+        starts.values_mut().for_each(|start| *start += first);
+        Ok(Self { header, starts, length: first + end as u64 })
     }
-    let offsets: Vec<(String, u64)> =
-        infos.iter().map(|(name, info)| (name.clone(), info.data_offsets.0 as u64)).collect();
-    let mut text = serde_json::to_vec(&Metadata::new(None, infos)?)?;
-    text.resize(text.len().next_multiple_of(8), b' ');
-    let mut bytes = (text.len() as u64).to_le_bytes().to_vec();
-    bytes.append(&mut text);
-    let first = bytes.len() as u64;
-    let starts = offsets.into_iter().map(|(name, offset)| (name, first + offset)).collect();
-    Ok((bytes, starts, first + end as u64))
 }
 
 #[cfg(test)]
