@@ -65,7 +65,9 @@ fn the_best_setting_is_run_and_nothing_is_trained_twice() {
     let notes: Vec<&str> = first.stdout.lines().filter(|line| line.contains("chosen from")).collect();
     let told: Vec<&str> = first.stderr.lines().filter(|line| !line.contains("epoch 1/1")).collect();
     let planned: Vec<&str> = plan.lines().filter(|line| line.starts_with("# ")).collect();
-    let text = [planned, told, notes].map(|lines| lines.join("\n")).join("\n\n");
+    let tried: Vec<&str> =
+        first.stdout.lines().skip_while(|line| !line.contains("settings that were tried")).collect();
+    let text = [planned, told, notes, tried].map(|lines| lines.join("\n")).join("\n\n");
     assert_snapshot("the_best_setting_is_run", &text);
 }
 
@@ -76,6 +78,11 @@ fn a_trial_that_fails_is_not_chosen() {
     let outcome = sandbox.run(command);
     assert!(outcome.stdout.contains("0.02: chosen from 2 settings"), "{}", outcome.stdout);
     assert!(outcome.stdout.contains("1 of them did not finish"), "{}", outcome.stdout);
+    assert!(
+        outcome.stdout.contains(" did not finish\n"),
+        "a footnote of the table of trials\n{}",
+        outcome.stdout
+    );
     let stopped = sandbox.run(&format!("{command} --set on_failure=stop"));
     assert_eq!(stopped.code, Some(5), "{}", stopped.stderr);
     let none = sandbox.run("experiment sweep.toml --seeds 1 --set sweep.grid.optimizer.learning_rate=[1e30]");

@@ -3,7 +3,7 @@
 use std::io;
 
 use balpoe_core::config::{ConfigError, suggestion};
-use balpoe_core::experiment::Experiment;
+use balpoe_core::experiment::{Arm, Experiment};
 use serde_json::json;
 
 use crate::error::LabError;
@@ -11,7 +11,7 @@ use crate::files;
 use crate::run::ArmOutcome;
 use crate::store::Store;
 use crate::summary::reference::{Reference, ReferenceError};
-use crate::summary::{self, Published};
+use crate::summary::{self, Published, Tuning};
 use crate::table::{Format, Table, render};
 
 /// The results of an experiment as its tables need them: figures, published rows, and what a reader must know of both.
@@ -35,6 +35,7 @@ pub fn summarise(experiment: &Experiment, outcomes: &[ArmOutcome]) -> Result<sum
         results = results.beside(row).map_err(|error| wrong(&error))?;
     }
     results.protocol = protocol(experiment, outcomes);
+    results.tuning = tuning(experiment);
     Ok(results)
 }
 
@@ -65,6 +66,15 @@ pub fn published_rows(experiment: &Experiment) -> Result<Vec<Published>, ConfigE
         rows.push(Published { row: row.clone(), arm: reference.arm.clone() });
     }
     Ok(rows)
+}
+
+/// What sweeps have tried.
+fn tuning(experiment: &Experiment) -> Vec<Tuning> {
+    let of_arm = |arm: &Arm| {
+        let tuned = arm.tuned.as_ref()?;
+        Some(Tuning { arm: arm.name.clone(), metric: tuned.metric.parse().ok()?, tried: tuned.tried.clone() })
+    };
+    experiment.arms.iter().filter_map(of_arm).collect()
 }
 
 /// What a reader must know to compare the figures with others; arms that share a line share it in print.

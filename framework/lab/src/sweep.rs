@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use balpoe_core::experiment::{Experiment, Key, Sweep, Tuned};
+use balpoe_core::experiment::{Experiment, Key, Sweep, Tried, Tuned};
 use serde_json::json;
 
 use crate::error::LabError;
@@ -116,28 +116,37 @@ pub(crate) fn settle(
     let mut untuned = BTreeSet::new();
     for (number, sweep) in std::mem::take(&mut experiment.sweeps).into_iter().enumerate() {
         let metric = deciding_metric(&sweep)?;
-        let of_trial = |trial: usize| {
-            let own =
-                cells.iter().zip(metrics).filter(|(cell, _)| (cell.sweep, cell.trial) == (number, trial));
-            let values: Option<Vec<f64>> = own.map(|(_, metrics)| value(metrics.as_ref()?, metric)).collect();
-            let values = values?;
-            Some(values.iter().sum::<f64>() / values.len() as f64)
-        };
-        let scores: Vec<Option<f64>> = (0..sweep.trials.len()).map(of_trial).collect();
+        let mut tried: Vec<Tried> = sweep
+            .trials
+            .iter()
+            .map(|trial| Tried { setting: trial.label(), scores: Vec::new(), chosen: false })
+            .collect();
+        for (cell, metrics) in cells.iter().zip(metrics).filter(|(cell, _)| cell.sweep == number) {
+            let score = metrics.as_ref().and_then(|metrics| value(metrics, metric));
+            tried[cell.trial].scores.push((cell.seed, score));
+        }
+        let scores: Vec<Option<f64>> = tried.iter().map(mean).collect();
         let Some((best, score)) = best(&scores, metric.direction()) else {
             untuned.insert(sweep.arm);
             continue;
         };
+        tried[best].chosen = true;
         let line = line(&sweep, metric, best, score, scores.iter().filter(|score| score.is_none()).count());
         let position = sweep.arm;
         if let Some(trial) = sweep.trials.into_iter().nth(best) {
             let mut chosen = trial.arm;
             let label = std::mem::replace(&mut chosen.name, experiment.arms[position].name.clone());
-            chosen.tuned = Some(Tuned { label, line });
+            chosen.tuned = Some(Tuned { label, line, metric: sweep.metric, tried });
             experiment.arms[position] = chosen;
         }
     }
     Ok(untuned)
+}
+
+/// The mean score over seeds; none if a seed has none.
+fn mean(tried: &Tried) -> Option<f64> {
+    let scores: Vec<f64> = tried.scores.iter().map(|(_, score)| *score).collect::<Option<_>>()?;
+    Some(scores.iter().sum::<f64>() / scores.len() as f64)
 }
 
 fn value(metrics: &Metrics, metric: Metric) -> Option<f64> {

@@ -17,12 +17,27 @@ use crate::digest::sha256_of_positions;
 use crate::registry::Built;
 
 /// What a sweep has chosen for an arm.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Tuned {
     /// The arm's name with the settings.
     pub label: String,
     /// What was chosen, from how many, and why: a line for tables.
     pub line: String,
+    /// The metric that decided, such as `accuracy`.
+    pub metric: String,
+    /// Everything that was tried, in the order of the grid.
+    pub tried: Vec<Tried>,
+}
+
+/// A setting that a sweep has tried.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tried {
+    /// The setting, such as `optimizer.learning_rate = 0.1`.
+    pub setting: String,
+    /// The metric on the validation images by seed; none where the trial did not finish.
+    pub scores: Vec<(u64, Option<f64>)>,
+    /// Whether the arm is run with it.
+    pub chosen: bool,
 }
 
 /// A variant of the experiment: everything that a cell needs besides its seed.

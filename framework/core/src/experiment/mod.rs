@@ -13,7 +13,7 @@ mod sections;
 mod settings;
 mod sweep;
 
-pub use arm::{Arm, Tuned};
+pub use arm::{Arm, Tried, Tuned};
 pub use calibrator::{FittedCalibrator, Stage};
 pub use file::{Experiment, OnFailure, Reference};
 pub use key::{FORMAT, Key};

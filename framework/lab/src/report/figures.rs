@@ -59,6 +59,12 @@ pub(super) fn sections(tables: &[Table], evidence: &[Evidence]) -> Vec<Section> 
             tables: take(&["experts"]),
         },
         Section {
+            heading: "Tuning",
+            words: "What the sweeps tried. No setting was looked at on the test images before it was chosen.",
+            figures: Vec::new(),
+            tables: take(&["tuning"]),
+        },
+        Section {
             heading: "Calibration",
             words: "The whole test set, the predictions of all seeds together. Bars of a calibrated predictor end at the \
                     dashed diagonal.",

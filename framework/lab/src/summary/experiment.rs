@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::metrics::{Key, Metric, Metrics, Subject};
 use super::reference::Row;
+use super::tuning::Tuning;
 use crate::table::{Cell, Estimate};
 
 /// What came out of an experiment, from which its tables are made.
@@ -16,6 +17,8 @@ pub struct Experiment {
     pub name: String,
     /// What a reader must know to compare the figures with others: data, subset hash, selection, binning. One line each.
     pub protocol: Vec<String>,
+    /// What sweeps have tried, arm by arm.
+    pub tuning: Vec<Tuning>,
     /// The level of all intervals.
     pub level: Level,
     arms: Vec<Arm>,
@@ -60,6 +63,7 @@ impl Experiment {
         Self {
             name: name.into(),
             protocol: Vec::new(),
+            tuning: Vec::new(),
             level: Level::P95,
             arms,
             baseline: 0,

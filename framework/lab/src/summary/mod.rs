@@ -16,6 +16,7 @@ mod pairs;
 pub mod reference;
 mod reproduction;
 mod tables;
+mod tuning;
 
 pub(crate) use differences::label;
 pub(crate) use experiment::sample;
@@ -23,3 +24,4 @@ pub use experiment::{Arm, Experiment, Published, UnknownArm};
 pub use metrics::{Key, KeyError, Metric, Metrics, Subject};
 pub(crate) use notes::{cells as missing_cells, percent};
 pub(crate) use pairs::paired;
+pub use tuning::Tuning;
