@@ -1,4 +1,5 @@
 use crate::UnavailableInstructionSet;
+use crate::cuda::Fault;
 use thiserror::Error;
 
 /// Why a network could not be planned or run. Texts complete "failed to run the network: …".
@@ -70,6 +71,12 @@ pub enum EngineError {
     /// A replica stopped because another one failed; what that one said is reported instead.
     #[error("another replica failed")]
     Replica,
+    /// A step was to compute its loss and has none.
+    #[error("there is no loss to train with; call set_loss first")]
+    NoLoss,
+    /// A GPU failed, or its memory does not suffice.
+    #[error(transparent)]
+    Device(#[from] Fault),
     /// A thread could not be started.
     #[error("a thread could not be started: {reason}")]
     Thread {

@@ -4,6 +4,7 @@ use super::memory::{Buffer, Shared};
 use super::pool::ThreadPool;
 use super::simd::{Dispatch, InstructionSet, Kernel, LANES, Simd, Vector, exp, round_up};
 use crate::EngineError;
+use crate::checks::{check_adjustments, check_len};
 use balpoe_net::LogitAdjustedCrossEntropy;
 use std::sync::Mutex;
 
@@ -20,6 +21,21 @@ pub struct SoftTargets<'a> {
     pub lambda: &'a [f32],
     /// Share of the target that is spread over all classes.
     pub smoothing: f32,
+}
+
+impl SoftTargets<'_> {
+    /// Refuses targets that do not fit a batch.
+    pub(crate) fn check(&self, batch: usize, classes: usize) -> Result<(), EngineError> {
+        check_len(|| "targets.first".into(), self.first.len(), batch, "one for each row")?;
+        check_len(|| "targets.second".into(), self.second.len(), batch, "one for each row")?;
+        check_len(|| "targets.lambda".into(), self.lambda.len(), batch, "one for each row")?;
+        for labels in [self.first, self.second] {
+            if let Some(row) = labels.iter().position(|&label| label as usize >= classes) {
+                return Err(EngineError::Label { row, label: labels[row], classes });
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Rows of one expert that a thread takes at a time.
@@ -97,26 +113,16 @@ fn check(
     gradients: usize,
 ) -> Result<(), EngineError> {
     let (experts, batch) = (logits.len(), targets.first.len());
-    let length = |what: String, found: usize, expected: usize, layout: &'static str| {
-        if found == expected { Ok(()) } else { Err(EngineError::Length { what, found, expected, layout }) }
-    };
     if batch == 0 || classes == 0 || experts == 0 {
         return Err(EngineError::Option { option: "a side of the logits", found: 0, range: "at least 1" });
     }
-    length("the list of logit adjustments".into(), loss.adjustments.len(), experts, "one for each expert")?;
-    length("the list of gradients".into(), gradients, experts, "one for each expert")?;
-    length("targets.second".into(), targets.second.len(), batch, "one for each row")?;
-    length("targets.lambda".into(), targets.lambda.len(), batch, "one for each row")?;
-    for (expert, (logits, adjustment)) in logits.iter().zip(&loss.adjustments).enumerate() {
-        length(format!("logits of expert {expert}"), logits.len(), batch * classes, "[batch, classes]")?;
-        length(format!("adjustments of expert {expert}"), adjustment.len(), classes, "[classes]")?;
+    check_len(|| "the list of gradients".into(), gradients, experts, "one for each expert")?;
+    for (expert, logits) in logits.iter().enumerate() {
+        let what = || format!("logits of expert {expert}");
+        check_len(what, logits.len(), batch * classes, "[batch, classes]")?;
     }
-    for labels in [targets.first, targets.second] {
-        if let Some(row) = labels.iter().position(|&label| label as usize >= classes) {
-            return Err(EngineError::Label { row, label: labels[row], classes });
-        }
-    }
-    Ok(())
+    check_adjustments(loss, experts, classes)?;
+    targets.check(batch, classes)
 }
 
 struct Target {

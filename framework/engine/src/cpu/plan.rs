@@ -1,60 +1,9 @@
-//! The order of work, and where every value and gradient lies in memory.
+//! Where every value and gradient lies in memory.
 
-use super::graph::{Form, Graph, Map, ValueId};
 use super::simd::round_up;
-
-/// Part of the forward pass between two synchronisations of the threads; the backward pass takes them in reverse.
-#[derive(Debug)]
-pub(super) enum Step {
-    /// Evaluates a sum that must be in memory before anything else reads it.
-    Evaluate(ValueId),
-    /// Executes an operation.
-    Operation {
-        /// Place in [`Graph::ops`].
-        op: usize,
-        /// Inputs, sums, that are kept in memory as they are evaluated for this operation.
-        keeps: Vec<ValueId>,
-    },
-}
-
-/// One thing that adds to the gradient of a value.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Contribution {
-    /// What was collected in memory before.
-    Collected,
-    /// The gradient of a sum that the value is a term of, taken back through the map.
-    Through(ValueId, Map),
-}
-
-/// What the backward pass of a step does about one value's gradient after its kernel has run.
-#[derive(Debug)]
-pub(super) enum Flow {
-    /// The images need no gradient.
-    Stop,
-    /// More will come: the kernel's result and the contributions known by now are summed up in memory.
-    Collect(Vec<Contribution>),
-    /// Everything is known: the sum of all, taken back through the activation, becomes the gradient of the terms.
-    Finish(Vec<Contribution>),
-}
-
-/// Backward pass of a step.
-#[derive(Debug, Default)]
-pub(super) struct BackwardStep {
-    /// For an operation: what makes up the gradient of its output.
-    pub(super) output: Vec<Contribution>,
-    /// For each input of an operation, or for the one value of [`Step::Evaluate`].
-    pub(super) inputs: Vec<Flow>,
-}
-
-/// A region of an arena that holds `image_len` values for every image.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Region {
-    /// In values per image; multiply by the planned batch.
-    pub(super) offset: usize,
-    first: usize,
-    last: usize,
-    len: usize,
-}
+use crate::arena::{Region, assign_offsets};
+use crate::graph::{Graph, ValueId};
+use crate::schedule::{BackwardStep, Contribution, Flow, Schedule, Step};
 
 /// Order and memory of a training step.
 #[derive(Debug)]
@@ -62,7 +11,7 @@ pub(super) struct Plan {
     pub(super) steps: Vec<Step>,
     /// Backward passes, in the order of `steps`.
     pub(super) backward: Vec<BackwardStep>,
-    /// For each value that is stored.
+    /// For each value that is stored. Regions are in values per image: multiply by the planned batch.
     pub(super) values: Vec<Option<Region>>,
     /// For each value whose gradient is stored.
     pub(super) gradients: Vec<Option<Region>>,
@@ -72,8 +21,7 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) fn new(graph: &Graph) -> Self {
-        let steps = schedule(graph);
-        let backward = flows(graph, &steps);
+        let Schedule { steps, backward } = Schedule::new(graph);
         let lifetimes = Lifetimes::new(graph, &steps, &backward);
         let Lifetimes { mut values, mut gradients } = lifetimes;
         let regions = values.iter_mut().chain(&mut gradients).flatten();
@@ -110,119 +58,6 @@ impl Plan {
         }
         let arena = assign_offsets(values.iter_mut().flatten().collect());
         (values, arena)
-    }
-}
-
-/// Orders operations and the evaluation of sums that must precede them.
-fn schedule(graph: &Graph) -> Vec<Step> {
-    let mut steps = Vec::new();
-    let mut available: Vec<bool> =
-        graph.values.iter().map(|value| !matches!(value.form, Form::Sum(_))).collect();
-    for (index, op) in graph.ops.iter().enumerate() {
-        for &input in &op.inputs {
-            if op.reads_memory() {
-                evaluate(graph, input, &mut available, &mut steps);
-            } else if !available[input] {
-                evaluate_terms(graph, input, &mut available, &mut steps);
-            }
-        }
-        let mut keeps = Vec::new();
-        for &input in &op.inputs {
-            if !available[input] && graph.values[input].is_stored() {
-                available[input] = true;
-                keeps.push(input);
-            }
-        }
-        steps.push(Step::Operation { op: index, keeps });
-    }
-    for &output in &graph.outputs {
-        evaluate(graph, output, &mut available, &mut steps);
-    }
-    steps
-}
-
-fn evaluate(graph: &Graph, value: ValueId, available: &mut [bool], steps: &mut Vec<Step>) {
-    if !available[value] {
-        evaluate_terms(graph, value, available, steps);
-        available[value] = true;
-        steps.push(Step::Evaluate(value));
-    }
-}
-
-fn evaluate_terms(graph: &Graph, value: ValueId, available: &mut [bool], steps: &mut Vec<Step>) {
-    for term in graph.values[value].as_sum().map_or(&[][..], |sum| &sum.terms) {
-        evaluate(graph, term.source, available, steps);
-    }
-}
-
-/// Plans the backward pass of every step.
-fn flows(graph: &Graph, steps: &[Step]) -> Vec<BackwardStep> {
-    let mut gathering = Gathering {
-        graph,
-        // The user's gradients of the outputs are in memory before the first step.
-        collected: graph.values.iter().map(|value| value.is_output).collect(),
-        finished: vec![false; graph.values.len()],
-        pending: graph.values.iter().map(|value| value.sums.clone()).collect(),
-    };
-    let mut backward: Vec<BackwardStep> = steps.iter().rev().map(|step| gathering.plan(step)).collect();
-    backward.reverse();
-    backward
-}
-
-/// What is known about gradients on the way back through the steps.
-struct Gathering<'a> {
-    graph: &'a Graph,
-    /// Values of whose gradient a part is in memory.
-    collected: Vec<bool>,
-    /// Sums whose gradient is complete.
-    finished: Vec<bool>,
-    /// For each value, the sums that have it as a term and whose contribution has not been taken yet.
-    pending: Vec<Vec<(ValueId, Map)>>,
-}
-
-impl Gathering<'_> {
-    fn plan(&mut self, step: &Step) -> BackwardStep {
-        match step {
-            Step::Evaluate(value) => {
-                let contributions = self.take(*value);
-                self.finished[*value] = true;
-                BackwardStep { output: Vec::new(), inputs: vec![Flow::Finish(contributions)] }
-            }
-            Step::Operation { op, keeps } => {
-                let op = &self.graph.ops[*op];
-                let output = self.take(op.output);
-                let inputs: Vec<Flow> =
-                    op.inputs.iter().map(|&input| self.flow(input, keeps.contains(&input))).collect();
-                for (&input, flow) in op.inputs.iter().zip(&inputs) {
-                    self.finished[input] |= matches!(flow, Flow::Finish(_));
-                }
-                BackwardStep { output, inputs }
-            }
-        }
-    }
-
-    fn flow(&mut self, input: ValueId, kept_here: bool) -> Flow {
-        let value = &self.graph.values[input];
-        if matches!(value.form, Form::Images) {
-            return Flow::Stop;
-        }
-        let contributions = self.take(input);
-        if kept_here || !value.is_stored() {
-            Flow::Finish(contributions)
-        } else {
-            self.collected[input] = true;
-            Flow::Collect(contributions)
-        }
-    }
-
-    /// Everything known that adds to a value's gradient, apart from the result of the kernel that is about to run. A
-    /// sum's contribution is taken as soon as it is known, while the sum's gradient is still in a cache.
-    fn take(&mut self, value: ValueId) -> Vec<Contribution> {
-        let (known, unknown) = self.pending[value].iter().copied().partition(|(sum, _)| self.finished[*sum]);
-        self.pending[value] = unknown;
-        let known: Vec<(ValueId, Map)> = known;
-        let through = known.into_iter().map(|(sum, map)| Contribution::Through(sum, map));
-        self.collected[value].then_some(Contribution::Collected).into_iter().chain(through).collect()
     }
 }
 
@@ -311,31 +146,11 @@ fn touch(graph: &Graph, regions: &mut [Option<Region>], value: ValueId, time: us
     region.last = region.last.max(time);
 }
 
-/// Lets regions share memory where their lifetimes do not meet: the largest first, each at the lowest place that is free
-/// during its whole life. Returns the size of the arena.
-fn assign_offsets(mut regions: Vec<&mut Region>) -> usize {
-    regions.sort_by_key(|region| (std::cmp::Reverse(region.len), region.first));
-    let mut placed: Vec<Region> = Vec::new();
-    let mut size = 0;
-    for region in regions {
-        let mut offset = 0;
-        for other in &placed {
-            let meets = region.first <= other.last && other.first <= region.last;
-            if meets && offset + region.len > other.offset {
-                offset = offset.max(other.offset + other.len);
-            }
-        }
-        region.offset = offset;
-        size = size.max(offset + region.len);
-        let place = placed.partition_point(|other| other.offset <= offset);
-        placed.insert(place, *region);
-    }
-    size
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpu::stride::pad_channels;
+    use crate::graph::Reading;
     use balpoe_net::{BatchNorm, Conv, Net, NetBuilder, NetError, NodeId, Shape};
 
     fn block(net: &mut NetBuilder, x: NodeId, name: &str, stride: usize) -> Result<NodeId, NetError> {
@@ -365,9 +180,15 @@ mod tests {
         net.finish()
     }
 
+    fn padded_graph(net: &Net) -> Graph {
+        let mut graph = Graph::new(net, Reading::Evaluated);
+        pad_channels(&mut graph);
+        graph
+    }
+
     #[test]
     fn a_residual_network_is_convolutions_that_evaluate_their_own_inputs() {
-        let graph = Graph::new(&residual().unwrap());
+        let graph = padded_graph(&residual().unwrap());
         let plan = Plan::new(&graph);
         let convolutions = 2 + 2 * 4;
         assert_eq!(plan.steps.len(), convolutions + 2 * 2);
@@ -385,7 +206,7 @@ mod tests {
 
     #[test]
     fn gradients_of_a_shared_trunk_are_collected_expert_by_expert() {
-        let graph = Graph::new(&residual().unwrap());
+        let graph = padded_graph(&residual().unwrap());
         let plan = Plan::new(&graph);
         let through = |contributions: &[Contribution]| {
             contributions.iter().filter(|c| matches!(c, Contribution::Through(..))).count()
@@ -406,7 +227,7 @@ mod tests {
 
     #[test]
     fn what_lives_at_the_same_time_does_not_overlap() {
-        let graph = Graph::new(&residual().unwrap());
+        let graph = padded_graph(&residual().unwrap());
         let plan = Plan::new(&graph);
         let regions: Vec<&Region> = plan.values.iter().chain(&plan.gradients).flatten().collect();
         for (i, a) in regions.iter().enumerate() {

@@ -7,6 +7,7 @@
 #![expect(unsafe_code, reason = "libraries are opened and called")]
 
 mod device;
+mod executor;
 mod functions;
 mod gpu;
 mod kernels;
@@ -18,6 +19,7 @@ pub use device::{
     Address, Argument, Command, Convolution, ConvolutionPass, Device, Fault, Launch, Number, Prepared,
     Product,
 };
+pub use executor::{CudaOptions, CudaReplicas, StepOutcome};
 pub use gpu::Gpu;
 pub use kernels::{KERNEL_FILES, KernelError, KernelFile, Storage};
 pub use library::{Library, LibraryKind};

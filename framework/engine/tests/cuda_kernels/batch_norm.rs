@@ -78,7 +78,7 @@ impl Case {
     }
 
     /// Runs a kernel that forms partial sums, and adds them up.
-    fn device_sums(&self, run: &Runner<'_>, kernel: &str, arrays: Vec<Argument>) -> Vec<f64> {
+    fn device_sums(&self, run: &Runner<'_>, kernel: &'static str, arrays: Vec<Argument>) -> Vec<f64> {
         let groups = self.end_group() - self.first_group();
         let chunks = (self.group.min(self.batch) * self.pixels).div_ceil(CHUNK_ROWS);
         let partial = run.room(groups * chunks * 2 * self.channels);

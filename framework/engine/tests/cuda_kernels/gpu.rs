@@ -1,7 +1,7 @@
 //! The first GPU. Never run as of this version: no GPU was there.
 
 use crate::machine::Machine;
-use balpoe_engine::cuda::{Cuda, KERNEL_FILES, Storage};
+use balpoe_engine::cuda::{Cuda, KERNEL_FILES, Launch, Storage};
 use cudarc::driver::{CudaContext, CudaFunction, CudaModule, CudaSlice, CudaStream, DevicePtr as _, result};
 use cudarc::nvrtc::Ptx;
 use std::cell::RefCell;
@@ -50,13 +50,23 @@ impl Machine for GpuMachine {
         unsafe { result::memcpy_dtoh_sync(bytes, address) }.unwrap();
     }
 
-    fn launch(&self, kernel: &str, grid: [u32; 3], block: [u32; 3], arguments: &mut [*mut c_void]) {
+    fn launch(&self, launch: Launch) {
+        let Launch { kernel, grid, block, arguments } = launch;
         let function = self.function(kernel);
+        let mut arguments: Vec<*mut c_void> =
+            arguments.iter().map(|argument| argument.as_ptr().cast_mut().cast()).collect();
         // SAFETY: the test gives the arguments that the kernel takes, and memory that it may use.
         unsafe {
             let (grid, block) = (grid.into(), block.into());
-            result::launch_kernel(function.cu_function(), grid, block, 0, self.stream.cu_stream(), arguments)
-                .unwrap();
+            result::launch_kernel(
+                function.cu_function(),
+                grid,
+                block,
+                0,
+                self.stream.cu_stream(),
+                &mut arguments,
+            )
+            .unwrap();
         }
         self.stream.synchronize().unwrap();
     }

@@ -105,27 +105,3 @@ fn a_vector_of_zeros_projects_nothing_out() {
         assert!(run.read_real(dx).iter().all(|value| (value - 1.0).abs() < 1e-6));
     });
 }
-
-#[test]
-fn biases() {
-    on_every_machine(|run| {
-        let (rows, channels) = (6, 19);
-        let (values, stored) = run.real(&random(5, rows * channels));
-        let bias = random(6, channels);
-        let gradient = run.room(channels);
-        let sizes = [rows as i32, channels as i32];
-        run.launch("bias_gradient", [2, 1, 1], [16, 1, 1], arguments![values, gradient, sizes[0], sizes[1]]);
-        let sums: Vec<f64> = (0..channels)
-            .map(|c| stored.iter().skip(c).step_by(channels).map(|&v| f64::from(v)).sum())
-            .collect();
-        assert_close("bias gradient", &run.read(gradient), &sums, 1e-6);
-        run.launch_loop(
-            "add_bias",
-            rows * channels,
-            arguments![values, run.plain(&bias), sizes[0], sizes[1]],
-        );
-        let expected: Vec<f64> =
-            stored.iter().enumerate().map(|(i, &v)| f64::from(v) + f64::from(bias[i % channels])).collect();
-        run.assert_real("biased", values, &expected);
-    });
-}

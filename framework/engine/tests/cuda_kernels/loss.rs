@@ -41,7 +41,7 @@ fn losses_and_gradients_are_those_of_the_processor() {
                     labels(&first),
                     labels(&second),
                     run.plain(&lambda),
-                    smoothing,
+                    run.plain(&[smoothing]),
                     weight,
                     gradient,
                     losses,
@@ -58,5 +58,62 @@ fn losses_and_gradients_are_those_of_the_processor() {
                 .collect();
             assert_close("loss", &found, &wide(&means), 1e-6);
         }
+    });
+}
+
+#[test]
+fn predictions_of_the_mean_logits_are_counted_and_losses_added_up() {
+    on_every_machine(|run| {
+        let (experts, rows, classes) = (3, 5, 300);
+        let mut logits = random(4, experts * rows * classes);
+        // Two equal largest values: the first counts. And a row of nothing but what is no number: class 0 counts.
+        for expert in 0..experts {
+            let row = |row: usize| (expert * rows + row) * classes;
+            logits[row(1) + 40] = 7.0;
+            logits[row(1) + 220] = 7.0;
+            logits[row(2)..row(3)].fill(f32::NAN);
+        }
+        let sum = |row: usize, class: usize| -> f32 {
+            (0..experts).map(|expert| logits[(expert * rows + row) * classes + class]).sum()
+        };
+        let best = |row: usize| {
+            (0..classes).fold(0, |best, class| if sum(row, class) > sum(row, best) { class } else { best })
+        };
+        let predictions: Vec<i32> = (0..rows).map(|row| best(row) as i32).collect();
+        assert_eq!(predictions[1..3], [40, 0]);
+        let first = [predictions[0], predictions[1], 3, predictions[3], predictions[4]];
+        let second =
+            [predictions[0], 1, predictions[2], (predictions[3] + 1) % classes as i32, predictions[4]];
+        let lambda = [0.25f32, 0.75, 0.5, 1.0, 0.125];
+        let (correct, outcome) = (run.room(rows), run.plain(&[f64::NAN; 2]));
+        let device_lambda = run.plain(&lambda);
+        run.launch(
+            "mixed_correct",
+            [rows as u32, 1, 1],
+            [64, 1, 1],
+            arguments![
+                run.plain(&logits),
+                run.plain(&first),
+                run.plain(&second),
+                device_lambda,
+                correct,
+                experts as i32,
+                rows as i32,
+                classes as i32,
+            ],
+        );
+        assert_eq!(run.read(correct), [1.0, 0.75, 0.5, 1.0, 1.0]);
+        let losses = random(5, experts * rows);
+        let losses_of = run.plain(&losses);
+        let numbers = [experts as i32, rows as i32];
+        run.launch(
+            "step_outcome",
+            [1, 1, 1],
+            [256, 1, 1],
+            arguments![losses_of, correct, outcome, numbers[0], numbers[1], 0.5f64],
+        );
+        let total: f64 = losses.iter().map(|&loss| f64::from(loss)).sum();
+        let [loss, right] = run.read_doubles(outcome)[..] else { unreachable!() };
+        assert!((loss - 0.5 * total).abs() < 1e-12 && right == 4.25, "{loss} {right}");
     });
 }

@@ -2,8 +2,7 @@
 
 use crate::emulated::Emulated;
 use crate::gpu::GpuMachine;
-use balpoe_engine::cuda::Storage;
-use std::ffi::c_void;
+use balpoe_engine::cuda::{self, Launch, Storage};
 
 /// Something that runs kernels on memory of its own.
 pub(crate) trait Machine {
@@ -11,8 +10,8 @@ pub(crate) trait Machine {
     fn upload(&self, bytes: &[u8]) -> u64;
     /// Copies bytes from its memory.
     fn download(&self, address: u64, bytes: &mut [u8]);
-    /// Runs a kernel to its end; `arguments` point to the values of its parameters.
-    fn launch(&self, kernel: &str, grid: [u32; 3], block: [u32; 3], arguments: &mut [*mut c_void]);
+    /// Runs a kernel to its end.
+    fn launch(&self, launch: Launch);
 }
 
 /// Runs a test on every machine that there is, with both kinds of storage.
@@ -45,8 +44,9 @@ pub(crate) struct Real(u64, usize);
 #[derive(Clone, Copy)]
 pub(crate) struct Plain(u64, usize);
 
-/// The value of a parameter: bytes, aligned for any type.
-pub(crate) struct Argument(Vec<u64>);
+/// The value of a parameter.
+#[derive(Clone)]
+pub(crate) struct Argument(cuda::Argument);
 
 /// Plain old data that a kernel takes by value or in arrays.
 pub(crate) trait Data: Copy {}
@@ -57,10 +57,7 @@ impl Data for f32 {}
 impl Data for f64 {}
 
 pub(crate) fn value<T: Copy>(value: T) -> Argument {
-    let mut words = vec![0u64; size_of::<T>().div_ceil(8)];
-    // SAFETY: the words have room for the value.
-    unsafe { words.as_mut_ptr().cast::<T>().write_unaligned(value) };
-    Argument(words)
+    Argument(cuda::Argument::new(value))
 }
 
 impl From<Real> for Argument {
@@ -147,14 +144,19 @@ impl Runner<'_> {
         words.as_chunks::<8>().0.iter().map(|&word| f64::from_le_bytes(word)).collect()
     }
 
-    pub(crate) fn launch(&self, kernel: &str, grid: [u32; 3], block: [u32; 3], arguments: &mut [Argument]) {
-        let mut pointers: Vec<*mut c_void> =
-            arguments.iter_mut().map(|argument| argument.0.as_mut_ptr().cast()).collect();
-        self.machine.launch(kernel, grid, block, &mut pointers);
+    pub(crate) fn launch(
+        &self,
+        kernel: &'static str,
+        grid: [u32; 3],
+        block: [u32; 3],
+        arguments: &mut [Argument],
+    ) {
+        let arguments = arguments.iter().map(|argument| argument.0.clone()).collect();
+        self.machine.launch(Launch { kernel, grid, block, arguments });
     }
 
     /// A loop over `len` elements, with fewer threads than elements.
-    pub(crate) fn launch_loop(&self, kernel: &str, len: usize, arguments: &mut [Argument]) {
+    pub(crate) fn launch_loop(&self, kernel: &'static str, len: usize, arguments: &mut [Argument]) {
         let blocks = (len as u32).div_ceil(64).clamp(1, 3);
         self.launch(kernel, [blocks, 1, 1], [32, 1, 1], arguments);
     }

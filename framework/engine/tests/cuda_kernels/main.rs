@@ -6,6 +6,7 @@
 #![cfg(target_os = "linux")]
 
 mod batch_norm;
+mod bias;
 mod emulated;
 mod gpu;
 mod heads;

@@ -1,7 +1,19 @@
 //! The update and the conversions.
 
-use crate::machine::{arguments, assert_close, on_every_machine, random, to_bf16};
+use crate::machine::{Data, arguments, assert_close, on_every_machine, random, to_bf16};
 use balpoe_engine::cuda::Storage;
+
+/// `Sgd` of the kernels.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Sgd {
+    rate: f32,
+    momentum: f32,
+    weight_decay: f32,
+    nesterov: i32,
+}
+
+impl Data for Sgd {}
 
 #[test]
 fn sgd_as_pytorch_defines_it() {
@@ -10,13 +22,20 @@ fn sgd_as_pytorch_defines_it() {
             let len = 77;
             let [p, v, g] = [1, 2, 3].map(|seed| random(seed, len));
             let (parameter, velocity) = (run.plain(&p), run.plain(&v));
-            let (copy, gradient, rate) = (run.real_room(len), run.plain(&g), run.plain(&[0.1f32]));
-            let [momentum, decay] = [0.9f32, 5e-2];
-            run.launch_loop(
-                "sgd",
-                len,
-                arguments![parameter, velocity, gradient, copy, rate, momentum, decay, nesterov, len as i64],
-            );
+            let (copy, gradient) = (run.real_room(len), run.plain(&g));
+            let sgd = run.plain(&[Sgd { rate: 0.1, momentum: 0.9, weight_decay: 5e-2, nesterov }]);
+            let update = |loss: u64| {
+                let len = len as i64;
+                let arguments = arguments![parameter, velocity, gradient, copy, sgd, loss, len];
+                run.launch_loop("sgd", 77, arguments);
+            };
+            // A loss that is not finite changes nothing.
+            for loss in [f64::NAN, f64::INFINITY] {
+                update(run.plain(&[loss]).address());
+                assert_eq!(run.read(parameter), p);
+                assert_eq!(run.read(velocity), v);
+            }
+            update(if nesterov == 1 { run.plain(&[3.0f64]).address() } else { 0 });
             let mut expected = (Vec::new(), Vec::new());
             for i in 0..len {
                 let [p, v, g] = [p[i], v[i], g[i]].map(f64::from);

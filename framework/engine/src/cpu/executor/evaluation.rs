@@ -4,10 +4,10 @@ use super::CpuExecutor;
 use super::forward::copy_image;
 use super::frame::{Frame, Place};
 use crate::EngineError;
-use crate::cpu::graph::ValueId;
 use crate::cpu::memory::Buffer;
-use crate::cpu::norm::Groups;
-use crate::cpu::plan::Step;
+use crate::graph::ValueId;
+use crate::groups::Groups;
+use crate::schedule::Step;
 use std::ops::Range;
 use std::sync::PoisonError;
 

@@ -9,11 +9,11 @@ use crate::EngineError;
 use crate::cpu::classifier::Rows;
 use crate::cpu::conv::Halo;
 use crate::cpu::elementwise::{Evaluate, Extent, Moments, Plane};
-use crate::cpu::graph::{Form, Map, ValueId};
 use crate::cpu::memory::Buffer;
-use crate::cpu::plan::Step;
 use crate::cpu::pooling;
 use crate::cpu::simd::{Dispatch, LANES};
+use crate::graph::{Form, Map, ValueId};
+use crate::schedule::Step;
 use balpoe_net::Shape;
 use std::ops::Range;
 use std::slice;
@@ -51,7 +51,7 @@ impl CpuExecutor {
     /// Places of values and gradients in the training arena.
     pub(super) fn training_places(&self) -> (Vec<Option<Place>>, Vec<Option<Place>>) {
         let Some(arena) = &self.training else { return Default::default() };
-        let place = |region: &Option<crate::cpu::plan::Region>| {
+        let place = |region: &Option<crate::arena::Region>| {
             // SAFETY: the arena has room for all regions at the largest batch.
             region
                 .map(|region| Place::Batch(unsafe { arena.shared().offset(region.offset * self.max_batch) }))
@@ -145,7 +145,7 @@ impl CpuExecutor {
             Step::Operation { op, keeps } => {
                 let kernel = &self.kernels[*op];
                 let operation = &self.graph.ops[*op];
-                if !operation.reads_memory() {
+                if !self.graph.reads_memory(operation) {
                     let input = operation.inputs[0];
                     self.fill_input(frame, kernel, input, images.clone(), !keeps.is_empty(), workspace);
                     if training && !keeps.is_empty() {
@@ -337,7 +337,7 @@ impl CpuExecutor {
 }
 
 /// A stored vector value as rows of a matrix.
-pub(super) fn rows(value: &crate::cpu::graph::Value, place: Option<Place>, batch: usize) -> Rows {
+pub(super) fn rows(value: &crate::graph::Value, place: Option<Place>, batch: usize) -> Rows {
     let Some(Place::Batch(start)) = place else { unreachable!("classifiers work on the whole batch") };
     Rows { start, stride: value.stride, batch }
 }

@@ -2,10 +2,11 @@
 
 use super::workspace::Lists;
 use crate::cpu::elementwise::{Affine, Extent, GradientSums, Piece, Plane};
-use crate::cpu::graph::{Graph, Map, Sum, ValueId};
 use crate::cpu::memory::Shared;
-use crate::cpu::norm::{Groups, NormState};
-use crate::cpu::plan::Contribution;
+use crate::cpu::norm::NormState;
+use crate::graph::{Graph, Map, Sum, ValueId};
+use crate::groups::Groups;
+use crate::schedule::Contribution;
 
 /// Where a value lies: in memory of the whole batch, or in that of the images at hand.
 #[derive(Clone, Copy)]

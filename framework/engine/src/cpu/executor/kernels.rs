@@ -4,11 +4,11 @@ use super::CpuOptions;
 use crate::EngineError;
 use crate::cpu::classifier::Classifier;
 use crate::cpu::conv::{ConvKernel, ConvShape, Halo};
-use crate::cpu::graph::{Graph, Operation, Value};
 use crate::cpu::memory::Buffer;
 use crate::cpu::pool::ThreadPool;
 use crate::cpu::pooling;
 use crate::cpu::simd::Dispatch;
+use crate::graph::{Graph, Operation, Value};
 use balpoe_net::{Net, Op, ParameterId, Window};
 
 /// Feature-map bytes of a block of images: what a kernel reads and writes then stays in the second-level cache.

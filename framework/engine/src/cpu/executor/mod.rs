@@ -9,13 +9,17 @@ mod timer;
 mod workspace;
 
 use super::exchange::Peer;
-use super::graph::{Graph, Map, Operation};
 use super::memory::Buffer;
-use super::norm::{BatchNormGroup, Groups, NormState};
-use super::plan::{Flow, Plan, Step};
+use super::norm::NormState;
+use super::plan::Plan;
 use super::pool::ThreadPool;
 use super::simd::{Dispatch, InstructionSet};
+use super::stride::pad_channels;
 use crate::EngineError;
+use crate::checks::{check_batch, check_options, check_seeds};
+use crate::graph::{Graph, Reading};
+use crate::groups::{BatchNormGroup, Groups};
+use crate::schedule::{Flow, Step, completed_parameters, unused_parameters};
 use balpoe_net::Net;
 use evaluation::EvaluationMemory;
 use kernels::OpKernel;
@@ -114,20 +118,8 @@ impl CpuExecutor {
     /// # Errors
     /// If an option is out of range, the instruction set is not available, or threads cannot be started.
     pub fn new(net: &Net, options: &CpuOptions) -> Result<Self, EngineError> {
-        Self::check_options(options)?;
+        check_options(options.max_batch, options.batch_norm)?;
         Self::for_share(net, options, options.max_batch)
-    }
-
-    /// Refuses options out of range.
-    pub(super) fn check_options(options: &CpuOptions) -> Result<(), EngineError> {
-        let range = "at least 1";
-        if options.max_batch == 0 {
-            return Err(EngineError::Option { option: "max_batch", found: 0, range });
-        }
-        if options.batch_norm == BatchNormGroup::Images(0) {
-            return Err(EngineError::Option { option: "the batch-norm group", found: 0, range });
-        }
-        Ok(())
     }
 
     /// Plans a replica that gets up to `max_share` images of batches up to `options.max_batch`.
@@ -136,7 +128,8 @@ impl CpuExecutor {
         let options = &CpuOptions { max_batch: max_share, ..options.clone() };
         let dispatch = options.instruction_set.unwrap_or_else(InstructionSet::detect).dispatch()?;
         let pool = ThreadPool::new(options.threads)?;
-        let graph = Graph::new(net);
+        let mut graph = Graph::new(net, Reading::Evaluated);
+        pad_channels(&mut graph);
         let plan = Plan::new(&graph);
         let kernels = OpKernel::choose_all(net, &graph, dispatch, options);
         let norms = graph.norms.iter().map(|norm| {
@@ -164,7 +157,7 @@ impl CpuExecutor {
             evaluation: None,
             trained_batch: None,
             accumulators: Buffer::zeroed(0),
-            unused_parameters: unused_parameters(net, &graph),
+            unused_parameters: unused_parameters(&graph, net.parameters().len()),
             timer: Timer::default(),
             net: net.clone(),
             graph,
@@ -266,32 +259,13 @@ impl CpuExecutor {
         mode: Mode,
         share: Share,
     ) -> Result<(), EngineError> {
-        self.check_batch(images, batch, self.max_batch)?;
+        check_batch(&self.net, images, batch, self.max_batch)?;
         self.trained_batch = None;
         self.share = share;
         match mode {
             Mode::Train => self.forward_training(images, batch),
             Mode::Evaluate => self.forward_evaluation(images, batch),
         }
-    }
-
-    /// Refuses a batch that is empty, too large, or not what it says.
-    pub(super) fn check_batch(
-        &self,
-        images: &[f32],
-        batch: usize,
-        max_batch: usize,
-    ) -> Result<(), EngineError> {
-        if batch == 0 || batch > max_batch {
-            return Err(EngineError::Batch { found: batch, max_batch });
-        }
-        let expected = batch * self.net.input_shape().len();
-        if images.len() != expected {
-            let (what, found) = ("the batch of images".into(), images.len());
-            let layout = "[batch, height, width, channels]";
-            return Err(EngineError::Length { what, found, expected, layout });
-        }
-        Ok(())
     }
 
     /// Computes the gradients of all parameters from those of the outputs, overwriting what was there.
@@ -313,25 +287,8 @@ impl CpuExecutor {
         finished: &mut dyn FnMut(&mut [Vec<f32>], usize),
     ) -> Result<(), EngineError> {
         let batch = self.trained_batch.ok_or(EngineError::NoForwardPass)?;
-        Self::check_seeds(seeds, &self.outputs)?;
+        check_seeds(seeds, &self.outputs)?;
         self.backward_training(seeds, batch, finished)
-    }
-
-    /// Refuses seeds that do not fit the outputs.
-    pub(super) fn check_seeds(seeds: &[Option<&[f32]>], outputs: &[Vec<f32>]) -> Result<(), EngineError> {
-        if seeds.len() != outputs.len() {
-            let (found, expected) = (seeds.len(), outputs.len());
-            let layout = "one for each output";
-            return Err(EngineError::Length { what: "the list of seeds".into(), found, expected, layout });
-        }
-        for (k, (seed, output)) in seeds.iter().zip(outputs).enumerate() {
-            if let Some(seed) = seed.filter(|seed| seed.len() != output.len()) {
-                let (found, expected) = (seed.len(), output.len());
-                let layout = "as the output";
-                return Err(EngineError::Length { what: format!("seed {k}"), found, expected, layout });
-            }
-        }
-        Ok(())
     }
 
     /// Another way to the other replicas, for the backward pass.
@@ -346,24 +303,7 @@ impl CpuExecutor {
 
     /// In the order of the backward pass: each step of the plan, with the parameters whose gradients it completes.
     pub(super) fn finished_by_step(&self) -> Vec<(usize, Vec<usize>)> {
-        let finished = |(step, work): (usize, &Step)| {
-            let (inputs, own) = match work {
-                Step::Evaluate(value) => (std::slice::from_ref(value), [None; 2]),
-                Step::Operation { op, .. } => {
-                    (&self.graph.ops[*op].inputs[..], self.graph.ops[*op].parameters())
-                }
-            };
-            let completed = inputs.iter().zip(&self.plan.backward[step].inputs);
-            let completed = completed.filter(|(_, flow)| matches!(flow, Flow::Finish(_)));
-            let sums = completed.filter_map(|(&input, _)| self.graph.values[input].as_sum());
-            let norms = sums.flat_map(|sum| &sum.terms).filter_map(|term| match term.map {
-                Map::Norm(norm) => Some(&self.graph.norms[norm]),
-                _ => None,
-            });
-            let parameters = norms.flat_map(|norm| [norm.gamma, norm.beta]).chain(own.into_iter().flatten());
-            (step, parameters.collect())
-        };
-        self.plan.steps.iter().enumerate().rev().map(finished).collect()
+        completed_parameters(&self.graph, &self.plan.steps, &self.plan.backward)
     }
 
     /// Starts (or stops) measuring operations; what was measured before is forgotten.
@@ -416,16 +356,4 @@ impl CpuExecutor {
             }
         });
     }
-}
-
-fn unused_parameters(net: &Net, graph: &Graph) -> Vec<usize> {
-    let mut used = vec![false; net.parameters().len()];
-    for norm in &graph.norms {
-        used[norm.gamma] = true;
-        used[norm.beta] = true;
-    }
-    for parameter in graph.ops.iter().flat_map(Operation::parameters).flatten() {
-        used[parameter] = true;
-    }
-    (0..used.len()).filter(|&parameter| !used[parameter]).collect()
 }

@@ -3,8 +3,8 @@
 use super::kernels::{Kind, OpKernel};
 use crate::cpu::conv::Halo;
 use crate::cpu::elementwise::{GradientSums, Piece};
-use crate::cpu::graph::{Graph, Value};
 use crate::cpu::memory::Buffer;
+use crate::graph::{Graph, Value};
 
 /// One thread's scratch memory. Its buffers are small enough to stay in the second-level cache.
 pub(super) struct Workspace {

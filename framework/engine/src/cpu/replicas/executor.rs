@@ -1,12 +1,14 @@
 //! Several executors that work on one batch as one.
 
-use super::reduction::{self, Buckets};
-use super::share;
+use super::reduction::{self, BUCKET};
 use crate::EngineError;
+use crate::buckets::Buckets;
+use crate::checks::{check_batch, check_options, check_seeds};
 use crate::cpu::exchange::{Exchange, Peer};
 use crate::cpu::executor::{CpuExecutor, CpuOptions, Mode, OperationTime, Share};
-use crate::cpu::norm::{BatchNormGroup, Groups};
 use crate::cpu::pool::ThreadPool;
+use crate::groups::{BatchNormGroup, Groups};
+use crate::share;
 use balpoe_net::Net;
 use std::ops::Range;
 use std::sync::{Arc, mpsc};
@@ -43,7 +45,7 @@ impl CpuReplicas {
             let range = "from 1 to 64";
             return Err(EngineError::Option { option: "the number of replicas", found: replicas, range });
         }
-        CpuExecutor::check_options(options)?;
+        check_options(max_batch, batch_norm)?;
         let max_share = share::largest(max_batch, replicas, batch_norm);
         let replica = |rank: usize| {
             let threads = ((rank + 1) * threads / replicas - rank * threads / replicas).max(1);
@@ -51,7 +53,7 @@ impl CpuReplicas {
         };
         let replicas: Vec<CpuExecutor> = (0..replicas).map(replica).collect::<Result<_, _>>()?;
         let lens: Vec<usize> = net.parameters().iter().map(balpoe_net::Parameter::len).collect();
-        let buckets = Buckets::new(&replicas[0].finished_by_step(), &lens);
+        let buckets = Buckets::new(&replicas[0].finished_by_step(), &lens, BUCKET);
         let outputs = vec![Vec::new(); net.outputs().len()];
         let changed = vec![true; lens.len()];
         Ok(Self { replicas, batch_norm, max_batch, buckets, changed, shares: Vec::new(), outputs })
@@ -140,7 +142,7 @@ impl CpuReplicas {
         if self.replicas.len() == 1 {
             return self.replicas[0].forward(images, batch, mode);
         }
-        self.replicas[0].check_batch(images, batch, self.max_batch)?;
+        check_batch(self.net(), images, batch, self.max_batch)?;
         self.follow_the_first(mode);
         let group = match mode {
             Mode::Train => self.batch_norm,
@@ -197,7 +199,7 @@ impl CpuReplicas {
         let Some(batch) = self.shares.last().map(|share| share.end) else {
             return Err(EngineError::NoForwardPass);
         };
-        CpuExecutor::check_seeds(seeds, &self.outputs)?;
+        check_seeds(seeds, &self.outputs)?;
         let (shares, buckets) = (&self.shares, &self.buckets);
         let (exchange, peers) = peers_of(shares, self.batch_norm);
         let (sender, receiver) = mpsc::channel();

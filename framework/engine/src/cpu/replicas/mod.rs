@@ -7,6 +7,5 @@
 
 mod executor;
 mod reduction;
-mod share;
 
 pub use executor::CpuReplicas;

@@ -1,52 +1,12 @@
 //! Sums of gradients over replicas, in buckets, while the backward pass still produces the next ones.
 
+use crate::buckets::Buckets;
 use std::sync::mpsc::{Receiver, Sender};
 
 /// Values of a bucket, at least: fewer would be handed over too often, more would leave much to do after the pass.
-const BUCKET: usize = 1 << 17;
-
-/// Which gradients are handed over together, and after which step of the backward pass.
-#[derive(Debug)]
-pub(super) struct Buckets {
-    /// In the order of the backward pass: the step after which the bucket is complete, and its parameters.
-    buckets: Vec<(usize, Vec<usize>)>,
-}
+pub(super) const BUCKET: usize = 1 << 17;
 
 impl Buckets {
-    /// `finished` lists, in the order of the backward pass, each step with the parameters whose gradients it completes;
-    /// `lens` are the parameters' sizes.
-    pub(super) fn new(finished: &[(usize, Vec<usize>)], lens: &[usize]) -> Self {
-        let mut buckets: Vec<(usize, Vec<usize>)> = Vec::new();
-        let mut open = 0;
-        for (step, parameters) in finished {
-            if parameters.is_empty() {
-                continue;
-            }
-            match buckets.last_mut() {
-                Some((last, bucket)) if open < BUCKET => {
-                    *last = *step;
-                    bucket.extend(parameters);
-                }
-                _ => {
-                    open = 0;
-                    buckets.push((*step, parameters.clone()));
-                }
-            }
-            open += parameters.iter().map(|&parameter| lens[parameter]).sum::<usize>();
-        }
-        Self { buckets }
-    }
-
-    /// How many there are.
-    pub(super) fn len(&self) -> usize {
-        self.buckets.len()
-    }
-
-    /// The bucket that a step completes.
-    fn of_step(&self, step: usize) -> Option<usize> {
-        self.buckets.iter().position(|(last, _)| *last == step)
-    }
-
     /// Hands over the gradients that a step has completed, if they complete a bucket. The vectors themselves go; they are
     /// put back when the pass is over.
     pub(super) fn hand_over(
@@ -57,7 +17,7 @@ impl Buckets {
         reducer: &Sender<Delivery>,
     ) {
         let Some(bucket) = self.of_step(step) else { return };
-        let parameters = &self.buckets[bucket].1;
+        let parameters = self.parameters(bucket);
         let gradients =
             parameters.iter().map(|&parameter| std::mem::take(&mut gradients[parameter])).collect();
         // The reducer is there until all have been delivered, or the pass has failed.
@@ -66,7 +26,7 @@ impl Buckets {
 
     /// Puts delivered gradients back in their places.
     pub(super) fn put_back(&self, delivery: Delivery, gradients: &mut [Vec<f32>]) {
-        for (&parameter, values) in self.buckets[delivery.bucket].1.iter().zip(delivery.gradients) {
+        for (&parameter, values) in self.parameters(delivery.bucket).iter().zip(delivery.gradients) {
             gradients[parameter] = values;
         }
     }
@@ -113,17 +73,8 @@ mod tests {
     use std::sync::mpsc;
 
     #[test]
-    fn buckets_hold_every_parameter_once_and_end_where_the_last_is_complete() {
-        let lens = [BUCKET, 1, 2, BUCKET - 1, 5];
-        let finished = [(9, vec![4]), (8, vec![]), (7, vec![3, 2]), (6, vec![1]), (5, vec![0])];
-        let buckets = Buckets::new(&finished, &lens);
-        assert_eq!(buckets.buckets, [(7, vec![4, 3, 2]), (5, vec![1, 0])]);
-        assert_eq!((buckets.of_step(7), buckets.of_step(8)), (Some(0), None));
-    }
-
-    #[test]
     fn gradients_are_summed_whatever_the_order_of_delivery() {
-        let buckets = Buckets::new(&[(1, vec![1]), (0, vec![0])], &[BUCKET, BUCKET]);
+        let buckets = Buckets::new(&[(1, vec![1]), (0, vec![0])], &[2, 2], 2);
         let (sender, receiver) = mpsc::channel();
         let mut replicas: Vec<Vec<Vec<f32>>> =
             (0..3).map(|rank| vec![vec![rank as f32; 2], vec![10.0 * rank as f32; 2]]).collect();

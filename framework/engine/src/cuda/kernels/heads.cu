@@ -1,5 +1,5 @@
-// The cosine head around its matrix products, which are cuBLASLt's: unit vectors before, projections after. And the bias of a
-// linear head. Everything but the features is float.
+// The cosine head around its matrix products, which are cuBLASLt's: unit vectors before, projections after. Everything but the
+// features is float.
 
 // Smallest norm that a vector is divided by; where it is reached the norm is a constant, and nothing is projected out.
 #define SMALLEST_NORM 1e-12f
@@ -68,21 +68,4 @@ extern "C" __global__ void project_columns(
         index_t place = (index_t)i * classes + class_index;
         weight_gradient[place] = (gradient[place] - unit[place] * dot) / norm;
     }
-}
-
-// values[row][channel] += bias[channel].
-extern "C" __global__ void add_bias(real* values, const float* bias, int rows, int channels) {
-    index_t len = (index_t)rows * channels;
-    for (index_t i = first_index(); i < len; i += index_stride()) {
-        values[i] = store(load(values[i]) + bias[i % channels]);
-    }
-}
-
-// gradient[channel] = sum of g over rows. A thread a channel.
-extern "C" __global__ void bias_gradient(const real* g, float* gradient, int rows, int channels) {
-    int channel = blockIdx.x * blockDim.x + threadIdx.x;
-    if (channel >= channels) return;
-    double sum = 0.0;
-    for (int row = 0; row < rows; ++row) sum += load(g[(index_t)row * channels + channel]);
-    gradient[channel] = (float)sum;
 }

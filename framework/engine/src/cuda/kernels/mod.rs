@@ -1,7 +1,7 @@
 //! Our kernels: CUDA C++ as text, compiled by NVRTC on the machine that runs it, with no header.
 //!
 //! They are held against plain references by tests that run them in an emulation of blocks and threads on the processor, and
-//! on a GPU where there is one. As of this version they have never run on a GPU, and no executor uses them yet.
+//! on a GPU where there is one. As of this version they have never run on a GPU.
 
 use thiserror::Error;
 
@@ -28,7 +28,7 @@ pub struct KernelFile {
 const PRELUDE: &str = include_str!("prelude.cu");
 
 /// All files.
-pub const KERNEL_FILES: [KernelFile; 7] = [
+pub const KERNEL_FILES: [KernelFile; 8] = [
     KernelFile {
         name: "batch_norm.cu",
         text: include_str!("batch_norm.cu"),
@@ -50,16 +50,18 @@ pub const KERNEL_FILES: [KernelFile; 7] = [
     KernelFile {
         name: "heads.cu",
         text: include_str!("heads.cu"),
-        kernels: &[
-            "unit_rows",
-            "unit_columns",
-            "project_rows",
-            "project_columns",
-            "add_bias",
-            "bias_gradient",
-        ],
+        kernels: &["unit_rows", "unit_columns", "project_rows", "project_columns"],
     },
-    KernelFile { name: "loss.cu", text: include_str!("loss.cu"), kernels: &["logit_adjusted_cross_entropy"] },
+    KernelFile {
+        name: "bias.cu",
+        text: include_str!("bias.cu"),
+        kernels: &["add_bias", "bias_gradient", "add_map_bias", "map_bias_gradient"],
+    },
+    KernelFile {
+        name: "loss.cu",
+        text: include_str!("loss.cu"),
+        kernels: &["logit_adjusted_cross_entropy", "mixed_correct", "step_outcome"],
+    },
     KernelFile { name: "input.cu", text: include_str!("input.cu"), kernels: &["augment", "mixup"] },
     KernelFile {
         name: "update.cu",

@@ -1,11 +1,11 @@
 //! How a batch is divided among replicas.
 
-use crate::cpu::norm::BatchNormGroup;
+use crate::groups::BatchNormGroup;
 use std::ops::Range;
 
 /// Consecutive parts of a batch, one for each replica that gets any image. Batch-norm groups stay whole where there are at
 /// least as many as replicas, so that their statistics need no exchange.
-pub(super) fn divide(batch: usize, replicas: usize, group: BatchNormGroup) -> Vec<Range<usize>> {
+pub(crate) fn divide(batch: usize, replicas: usize, group: BatchNormGroup) -> Vec<Range<usize>> {
     let unit = match group {
         BatchNormGroup::Images(images) if batch.div_ceil(images) >= replicas => images,
         _ => 1,
@@ -19,7 +19,7 @@ pub(super) fn divide(batch: usize, replicas: usize, group: BatchNormGroup) -> Ve
 }
 
 /// Images that a replica may get of any batch up to this size.
-pub(super) fn largest(batch: usize, replicas: usize, group: BatchNormGroup) -> usize {
+pub(crate) fn largest(batch: usize, replicas: usize, group: BatchNormGroup) -> usize {
     match group {
         BatchNormGroup::Images(images) if batch.div_ceil(images) >= replicas => {
             (batch.div_ceil(images).div_ceil(replicas) * images).min(batch)
@@ -29,7 +29,7 @@ pub(super) fn largest(batch: usize, replicas: usize, group: BatchNormGroup) -> u
 }
 
 /// Whether images of one batch-norm group lie on several replicas.
-pub(super) fn splits_groups(shares: &[Range<usize>], group: BatchNormGroup) -> bool {
+pub(crate) fn splits_groups(shares: &[Range<usize>], group: BatchNormGroup) -> bool {
     match group {
         BatchNormGroup::All => shares.len() > 1,
         BatchNormGroup::Images(images) => shares.iter().any(|share| !share.start.is_multiple_of(images)),

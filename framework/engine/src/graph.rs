@@ -1,41 +1,38 @@
 //! What a network looks like to the engine: operations that need a kernel, and values between them.
 //!
 //! Batch norm, activation, addition and the parameter-free shortcut are no operations here. Chains of them become one
-//! [`Sum`], `activation(term + term + …)`, which is evaluated where it is read.
+//! [`Sum`], `activation(term + term + …)`, which is evaluated where it is read, or once ([`Reading`]).
 
 use balpoe_net::{Activation, Net, Node, Op, ParameterId, Shape};
 
-use super::simd::round_up;
-
 /// Place of a value in [`Graph::values`].
-pub(super) type ValueId = usize;
+pub(crate) type ValueId = usize;
 
 /// A feature map or vector, per image.
 #[derive(Debug)]
-pub(super) struct Value {
-    pub(super) shape: Shape,
-    /// Values from a pixel to the next in memory: the channels rounded up to whole vectors, the rest zero. Images that
-    /// only convolutions read keep their own channel count.
-    pub(super) stride: usize,
-    pub(super) form: Form,
+pub(crate) struct Value {
+    pub(crate) shape: Shape,
+    /// Values from a pixel to the next in memory: the channels, unless an executor pads them.
+    pub(crate) stride: usize,
+    pub(crate) form: Form,
     /// Operations that read it, as places in [`Graph::ops`], ascending.
-    pub(super) readers: Vec<usize>,
+    pub(crate) readers: Vec<usize>,
     /// Sums that have it as a term, ascending.
-    pub(super) sums: Vec<(ValueId, Map)>,
+    pub(crate) sums: Vec<(ValueId, Map)>,
     /// Whether a reader takes it from memory rather than evaluating it for itself.
-    pub(super) is_read_from_memory: bool,
+    pub(crate) is_read_from_memory: bool,
     /// Whether the user sees it.
-    pub(super) is_output: bool,
+    pub(crate) is_output: bool,
 }
 
 impl Value {
     /// Values of one image in memory.
-    pub(super) fn image_len(&self) -> usize {
+    pub(crate) fn image_len(&self) -> usize {
         self.shape.pixels() * self.stride
     }
 
     /// Whether it has to be kept in memory; a sum with one reader is evaluated by that reader instead.
-    pub(super) fn is_stored(&self) -> bool {
+    pub(crate) fn is_stored(&self) -> bool {
         self.as_sum().is_none()
             || self.is_output
             || self.is_read_from_memory
@@ -43,14 +40,14 @@ impl Value {
             || self.readers.len() != 1
     }
 
-    pub(super) fn as_sum(&self) -> Option<&Sum> {
+    pub(crate) fn as_sum(&self) -> Option<&Sum> {
         if let Form::Sum(sum) = &self.form { Some(sum) } else { None }
     }
 }
 
 /// Where a value comes from.
 #[derive(Debug)]
-pub(super) enum Form {
+pub(crate) enum Form {
     /// The images.
     Images,
     /// An operation, as a place in [`Graph::ops`].
@@ -61,21 +58,21 @@ pub(super) enum Form {
 
 /// `activation(term + term + …)`.
 #[derive(Clone, Debug)]
-pub(super) struct Sum {
-    pub(super) terms: Vec<Term>,
-    pub(super) activation: Option<Activation>,
+pub(crate) struct Sum {
+    pub(crate) terms: Vec<Term>,
+    pub(crate) activation: Option<Activation>,
 }
 
 /// A value as it enters a sum.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Term {
-    pub(super) source: ValueId,
-    pub(super) map: Map,
+pub(crate) struct Term {
+    pub(crate) source: ValueId,
+    pub(crate) map: Map,
 }
 
 /// What happens to a value on its way into a sum.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Map {
+pub(crate) enum Map {
     /// Nothing.
     Identity,
     /// Batch normalisation, as a place in [`Graph::norms`].
@@ -86,24 +83,24 @@ pub(super) enum Map {
 
 /// A batch norm; parameters and buffers are places in the network's lists.
 #[derive(Debug)]
-pub(super) struct Norm {
-    pub(super) name: String,
-    pub(super) source: ValueId,
-    pub(super) gamma: usize,
-    pub(super) beta: usize,
-    pub(super) mean: usize,
-    pub(super) variance: usize,
-    pub(super) epsilon: f64,
-    pub(super) momentum: f64,
+pub(crate) struct Norm {
+    pub(crate) name: String,
+    pub(crate) source: ValueId,
+    pub(crate) gamma: usize,
+    pub(crate) beta: usize,
+    pub(crate) mean: usize,
+    pub(crate) variance: usize,
+    pub(crate) epsilon: f64,
+    pub(crate) momentum: f64,
 }
 
 /// An operation that needs a kernel.
 #[derive(Debug)]
-pub(super) struct Operation {
-    pub(super) name: String,
-    pub(super) op: Op,
-    pub(super) inputs: Vec<ValueId>,
-    pub(super) output: ValueId,
+pub(crate) struct Operation {
+    pub(crate) name: String,
+    pub(crate) op: Op,
+    pub(crate) inputs: Vec<ValueId>,
+    pub(crate) output: ValueId,
     /// Classifiers on the way from the images; operations are sorted by it, so that everything that works image by
     /// image comes before the products over the whole batch.
     level: usize,
@@ -111,7 +108,7 @@ pub(super) struct Operation {
 
 impl Operation {
     /// Weight and bias, as places in the network's list of parameters.
-    pub(super) fn parameters(&self) -> [Option<usize>; 2] {
+    pub(crate) fn parameters(&self) -> [Option<usize>; 2] {
         match &self.op {
             Op::Conv { weight, bias, .. } | Op::Linear { weight, bias } => {
                 [Some(weight.index()), bias.map(ParameterId::index)]
@@ -122,31 +119,36 @@ impl Operation {
     }
 
     /// Whether it is a matrix product over the whole batch rather than work on each image.
-    pub(super) fn is_classifier(&self) -> bool {
+    pub(crate) fn is_classifier(&self) -> bool {
         matches!(self.op, Op::Linear { .. } | Op::CosineLinear { .. })
     }
+}
 
-    /// Whether its inputs must be in memory when it runs; other operations evaluate a sum block by block for themselves.
-    pub(super) fn reads_memory(&self) -> bool {
-        self.is_classifier() || matches!(self.op, Op::Concat)
-    }
+/// How an executor's operations read sums.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// Convolutions and pooling evaluate them block by block for themselves.
+    Evaluated,
+    /// All find them in memory.
+    FromMemory,
 }
 
 /// A network as values and operations.
 #[derive(Debug)]
-pub(super) struct Graph {
+pub(crate) struct Graph {
     /// Each after those that it depends on.
-    pub(super) values: Vec<Value>,
+    pub(crate) values: Vec<Value>,
     /// In an order in which they can be executed.
-    pub(super) ops: Vec<Operation>,
-    pub(super) norms: Vec<Norm>,
+    pub(crate) ops: Vec<Operation>,
+    pub(crate) norms: Vec<Norm>,
     /// The value of each output of the network.
-    pub(super) outputs: Vec<ValueId>,
+    pub(crate) outputs: Vec<ValueId>,
+    reading: Reading,
 }
 
 impl Graph {
     /// Lowers a network. What no output depends on is left out.
-    pub(super) fn new(net: &Net) -> Self {
+    pub(crate) fn new(net: &Net, reading: Reading) -> Self {
         let uses = count_uses(net);
         let mut lowering =
             Lowering { values: Vec::new(), ops: Vec::new(), norms: Vec::new(), nodes: Vec::new() };
@@ -156,10 +158,15 @@ impl Graph {
         }
         let outputs = net.outputs().iter().map(|output| lowering.value(output.node.index())).collect();
         let Lowering { values, ops, norms, .. } = lowering;
-        let mut graph = Self { values, ops, norms, outputs };
+        let mut graph = Self { values, ops, norms, outputs, reading };
         graph.sort_operations();
         graph.connect();
         graph
+    }
+
+    /// Whether an operation's inputs must be in memory when it runs.
+    pub(crate) fn reads_memory(&self, op: &Operation) -> bool {
+        self.reading == Reading::FromMemory || op.is_classifier() || matches!(op.op, Op::Concat)
     }
 
     /// Puts operations in order of level, classifiers of a level last; otherwise as described.
@@ -173,9 +180,10 @@ impl Graph {
     /// Lets every value know who reads it.
     fn connect(&mut self) {
         for (index, op) in self.ops.iter().enumerate() {
+            let reads_memory = self.reads_memory(op);
             for &input in &op.inputs {
                 let value = &mut self.values[input];
-                value.is_read_from_memory |= op.reads_memory();
+                value.is_read_from_memory |= reads_memory;
                 if value.readers.last() != Some(&index) {
                     value.readers.push(index);
                 }
@@ -189,12 +197,6 @@ impl Graph {
         }
         for &output in &self.outputs {
             self.values[output].is_output = true;
-        }
-        let images = &self.values[0];
-        let only_convolutions =
-            images.readers.iter().all(|&reader| matches!(self.ops[reader].op, Op::Conv { .. }));
-        if only_convolutions && images.sums.is_empty() {
-            self.values[0].stride = images.shape.channels;
         }
     }
 }
@@ -293,7 +295,7 @@ impl Lowering {
     }
 
     fn push(&mut self, shape: Shape, form: Form) -> ValueId {
-        let stride = round_up(shape.channels);
+        let stride = shape.channels;
         let (readers, sums) = (Vec::new(), Vec::new());
         let (is_read_from_memory, is_output) = (false, false);
         self.values.push(Value { shape, stride, form, readers, sums, is_read_from_memory, is_output });

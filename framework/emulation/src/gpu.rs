@@ -1,0 +1,99 @@
+//! The emulated device.
+
+use crate::commands::List;
+use crate::kernels::Kernels;
+use crate::meeting::Meeting;
+use crate::memory::Memory;
+use balpoe_engine::cuda::{Address, Command, Device, Fault, Prepared, Storage};
+use std::sync::Arc;
+
+/// A GPU emulated on the processor; clones are the same device.
+#[derive(Clone)]
+pub struct EmulatedGpu {
+    state: Arc<State>,
+}
+
+/// What a device and what it has prepared share.
+pub(crate) struct State {
+    pub(crate) storage: Storage,
+    pub(crate) rank: usize,
+    pub(crate) kernels: &'static Kernels,
+    pub(crate) memory: Memory,
+    pub(crate) meeting: Arc<Meeting>,
+}
+
+impl State {
+    pub(crate) fn name(&self) -> String {
+        format!("emulated:{}", self.rank)
+    }
+
+    pub(crate) fn failed(&self, action: impl Into<String>, message: impl Into<String>) -> Fault {
+        Fault::Failed { device: self.name(), action: action.into(), message: message.into() }
+    }
+}
+
+impl EmulatedGpu {
+    /// Devices that add values up; `None` where there is no C++ compiler (`g++`).
+    pub fn group(devices: usize, storage: Storage) -> Option<Vec<Self>> {
+        let kernels = Kernels::get(storage)?;
+        let meeting = Arc::new(Meeting::new(devices));
+        let device = |rank| {
+            let meeting = Arc::clone(&meeting);
+            Self { state: Arc::new(State { storage, rank, kernels, memory: Memory::new(), meeting }) }
+        };
+        Some((0..devices).map(device).collect())
+    }
+
+    /// Bytes that were allocated and not released.
+    pub fn allocated(&self) -> usize {
+        self.state.memory.allocated()
+    }
+
+    /// Gives the device so many bytes of memory; it begins with any number of them.
+    pub fn resize(&self, bytes: usize) {
+        self.state.memory.resize(bytes);
+    }
+}
+
+impl Device for EmulatedGpu {
+    fn name(&self) -> String {
+        self.state.name()
+    }
+
+    fn storage(&self) -> Storage {
+        self.state.storage
+    }
+
+    fn group(&self) -> usize {
+        self.state.meeting.devices()
+    }
+
+    fn rank(&self) -> usize {
+        self.state.rank
+    }
+
+    fn allocate(&self, bytes: usize) -> Result<Address, Fault> {
+        let full = |free| Fault::Memory { device: self.name(), wanted: bytes, free };
+        self.state.memory.allocate(bytes).map_err(full)
+    }
+
+    fn release(&self, address: Address) {
+        self.state.memory.release(address);
+    }
+
+    fn upload(&self, bytes: &[u8], to: Address) -> Result<(), Fault> {
+        let target = self.state.memory.bytes(to, bytes.len());
+        target.map_err(|message| self.state.failed("upload", message))?.copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn download(&self, from: Address, bytes: &mut [u8]) -> Result<(), Fault> {
+        let source = self.state.memory.bytes(from, bytes.len());
+        bytes.copy_from_slice(source.map_err(|message| self.state.failed("download", message))?);
+        Ok(())
+    }
+
+    fn prepare(&self, commands: Vec<Command>) -> Result<Box<dyn Prepared>, Fault> {
+        Ok(Box::new(List::new(Arc::clone(&self.state), commands)?))
+    }
+}

@@ -1,0 +1,28 @@
+// Biases of classifiers, in float, and of convolutions, on feature maps.
+
+// values[row][channel] += bias[channel].
+extern "C" __global__ void add_bias(float* values, const float* bias, int rows, int channels) {
+    index_t len = (index_t)rows * channels;
+    for (index_t i = first_index(); i < len; i += index_stride()) values[i] += bias[i % channels];
+}
+
+// gradient[channel] = sum of g over rows. A thread a channel.
+extern "C" __global__ void bias_gradient(const float* g, float* gradient, int rows, int channels) {
+    int channel = blockIdx.x * blockDim.x + threadIdx.x;
+    if (channel >= channels) return;
+    double sum = 0.0;
+    for (int row = 0; row < rows; ++row) sum += g[(index_t)row * channels + channel];
+    gradient[channel] = (float)sum;
+}
+
+// map[pixel][channel] += bias[channel].
+extern "C" __global__ void add_map_bias(real* map, const float* bias, int pixels, int channels) {
+    index_t len = (index_t)pixels * channels;
+    for (index_t i = first_index(); i < len; i += index_stride()) map[i] = store(load(map[i]) + bias[i % channels]);
+}
+
+// gradient[channel] from the sums of `sum_chunks` over one group that is everything, sums[2][channels]. A thread a channel.
+extern "C" __global__ void map_bias_gradient(const double* sums, float* gradient, int channels) {
+    int channel = blockIdx.x * blockDim.x + threadIdx.x;
+    if (channel < channels) gradient[channel] = (float)sums[channel];
+}
