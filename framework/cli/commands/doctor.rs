@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use balpoe_core::components::{DataError, Dataset, Place};
 use balpoe_core::registry::ComponentKind as _;
-use balpoe_engine::InstructionSet;
-use balpoe_engine::cuda::Cuda;
+use balpoe_engine::cuda::{Cuda, Precision};
+use balpoe_engine::{CheckFailure, InstructionSet, self_check};
 
 use super::experiment::available_threads;
 use crate::terminal;
@@ -16,7 +16,8 @@ pub(super) fn run(data_root: &Path) -> ExitCode {
     let mut text = String::new();
     let _ = writeln!(text, "program   balpoe {}", env!("CARGO_PKG_VERSION"));
     let _ = writeln!(text, "cpu       {}, {} threads", InstructionSet::detect(), available_threads());
-    describe_cuda(&Cuda::probe(), &mut text);
+    let check = |ordinal, precision| self_check(&[ordinal], precision);
+    describe_cuda(&Cuda::probe(), check, &mut text);
     let _ = writeln!(text, "data      {}", data_root.display());
     let mut datasets = <dyn Dataset>::registrations();
     datasets.sort_by_key(|registration| registration.descriptor.name);
@@ -39,13 +40,24 @@ pub(super) fn run(data_root: &Path) -> ExitCode {
 }
 
 /// GPUs, and the libraries that computing on them takes.
-fn describe_cuda(cuda: &Cuda, text: &mut String) {
-    let _ = match cuda.obstacle() {
+fn describe_cuda(
+    cuda: &Cuda,
+    check: impl Fn(usize, Precision) -> Result<(), CheckFailure>,
+    text: &mut String,
+) {
+    let obstacle = cuda.obstacle();
+    let _ = match &obstacle {
         Some(reason) => writeln!(text, "cuda      cannot be used: {reason}"),
-        None => writeln!(text, "cuda      not in this version; experiments run on the cpu"),
+        None => writeln!(text, "cuda      can be used where the self-check passes"),
     };
     for gpu in cuda.gpus.iter().flatten() {
         let _ = writeln!(text, "  cuda:{:<7}  {gpu}", gpu.ordinal);
+        for precision in Precision::ALL.into_iter().filter(|_| obstacle.is_none()) {
+            let _ = match check(gpu.ordinal, precision) {
+                Ok(()) => writeln!(text, "    {precision:10}  passes the self-check"),
+                Err(failure) => writeln!(text, "    {precision:10}  {failure}"),
+            };
+        }
     }
     for library in &cuda.libraries {
         let (name, purpose, remedy) = (library.kind.name(), library.kind.purpose(), library.kind.remedy());
@@ -79,9 +91,15 @@ mod tests {
             Cuda { libraries, gpus: Ok((0..gpus).map(gpu).collect()) }
         };
         let mut text = String::new();
-        describe_cuda(&machine(&[], 0), &mut text);
-        describe_cuda(&machine(&[LibraryKind::Driver, LibraryKind::Nvrtc], 2), &mut text);
-        describe_cuda(&machine(&LibraryKind::ALL, 1), &mut text);
+        let check = |_, precision| match precision {
+            Precision::F32 | Precision::Tf32 => Ok(()),
+            Precision::Bf16 => {
+                Err(CheckFailure::Disagreement { what: "the loss".into(), found: 0.71, bound: 0.3 })
+            }
+        };
+        describe_cuda(&machine(&[], 0), check, &mut text);
+        describe_cuda(&machine(&[LibraryKind::Driver, LibraryKind::Nvrtc], 2), check, &mut text);
+        describe_cuda(&machine(&LibraryKind::ALL, 1), check, &mut text);
         insta::assert_snapshot!("cuda_in_doctor", text);
     }
 }

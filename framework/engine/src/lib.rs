@@ -22,6 +22,8 @@ pub use cpu::{
     peak_flops,
 };
 pub use cuda::{CudaOptions, CudaReplicas, StepOutcome};
-pub use device::{CheckFailure, DeviceChoice, DeviceError, NotADevice, Selection, select};
+pub use device::{
+    CheckFailure, DeviceChoice, DeviceError, NotADevice, Selection, check_devices, select, self_check,
+};
 pub use error::EngineError;
 pub use groups::BatchNormGroup;

@@ -7,10 +7,9 @@ use thiserror::Error;
 
 /// Formats of feature maps and of what convolutions and products multiply. Master weights, gradients of parameters,
 /// statistics, heads' logits and losses are `f32` in each of them, sums over many values `f64`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Precision {
     /// `f32` throughout, as on the processor.
-    #[default]
     F32,
     /// Feature maps in `f32`; factors of products are rounded to ten bits after the point (NVIDIA's TensorFloat-32).
     Tf32,
@@ -42,7 +41,7 @@ impl Precision {
 
 impl fmt::Display for Precision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.pad(self.name())
     }
 }
 

@@ -10,13 +10,13 @@ use thiserror::Error;
 pub enum CheckFailure {
     /// It computes something else than the processor.
     #[error(
-        "does not compute what the processor computes: {what} differs by {found:.1e} of its largest value, more than \
+        "does not compute what the processor computes: {what} differs by {found:.1e} of its size, more than \
          {bound:.0e}; please report this"
     )]
     Disagreement {
         /// What differs.
         what: String,
-        /// The largest difference, relative to the largest value.
+        /// The difference's root mean square, relative to what was expected.
         found: f64,
         /// What rounding explains.
         bound: f64,
