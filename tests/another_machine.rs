@@ -14,7 +14,9 @@ use balpoe::data::{Procedural, Profile, TestDistribution};
 use balpoe::lab::comparison::image_outcomes;
 use balpoe::lab::runs::{self, Export, Import};
 use balpoe::lab::table::{Format, render};
-use balpoe::lab::{LabError, LogOptions, RunOptions, Store, collect, run, summarise, write_report};
+use balpoe::lab::{
+    LabError, LogOptions, Resources, RunOptions, Store, collect, run, summarise, write_report,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -80,8 +82,7 @@ fn tables(
 ) -> Result<(String, Vec<String>), LabError> {
     let interrupted = AtomicBool::new(false);
     let options = RunOptions {
-        threads: 1,
-        replicas: 1,
+        resources: Resources::processor(1),
         workers: 0,
         jobs: 1,
         checkpoint_every: Duration::from_hours(1),

@@ -12,7 +12,7 @@ use balpoe::core::components::{Batch, Data, DataError, Image, Images, Position, 
 use balpoe::core::config::{Override, Sources};
 use balpoe::core::digest::sha256;
 use balpoe::core::experiment::Experiment;
-use balpoe::lab::{Network, Trainer};
+use balpoe::lab::{Network, Resources, Trainer};
 use safetensors::SafeTensors;
 
 const EXPERTS: usize = 3;
@@ -92,7 +92,8 @@ fn compare(settings: &[&str]) {
     let arm = &experiment.arms[0];
     let data = data();
     let network = Network::describe(arm, &data).expect("a network");
-    let mut trainer = Trainer::new(arm, &data, &data.train, &network, 0, 2, 1).expect("a trainer");
+    let mut trainer =
+        Trainer::new(arm, &data, &data.train, &network, 0, Resources::processor(2)).expect("a trainer");
 
     // Place of each golden parameter in the network's list.
     let places: Vec<usize> = golden
@@ -107,7 +108,7 @@ fn compare(settings: &[&str]) {
     for (stream, (&place, name)) in places.iter().zip(&golden.parameters).enumerate() {
         let values = initial(name, stream as u64, &network.net.parameters()[place].shape);
         bytes.extend(values.iter().flat_map(|v| v.to_le_bytes()));
-        trainer.executor_mut().parameter_mut(place).copy_from_slice(&values);
+        trainer.executor_mut().set_parameter(place, &values).expect("set");
         start.push(values);
     }
     bytes.extend(images.iter().flat_map(|v| v.to_le_bytes()));
@@ -131,7 +132,9 @@ fn compare(settings: &[&str]) {
             check.values(&format!("{step}.logits"), &outputs(EXPERTS..2 * EXPERTS));
         }
         check.close(&format!("{step}.loss"), &[result.loss], VALUES);
-        let gradients: Vec<&[f32]> = places.iter().map(|&place| executor.gradient(place)).collect();
+        let gradients: Vec<_> =
+            places.iter().map(|&place| executor.gradient(place).expect("a gradient")).collect();
+        let gradients: Vec<&[f32]> = gradients.iter().map(|gradient| &**gradient).collect();
         check.per_parameter(&format!("{step}.gradient"), &gradients);
         if batch == 0 {
             for (name, gradient) in golden.parameters.iter().zip(&gradients) {
@@ -142,7 +145,8 @@ fn compare(settings: &[&str]) {
             .iter()
             .zip(&start)
             .map(|(&place, start)| {
-                executor.parameter(place).iter().zip(start).map(|(now, then)| now - then).collect()
+                let now = executor.parameter(place).expect("a parameter");
+                now.iter().zip(start).map(|(now, then)| now - then).collect()
             })
             .collect();
         let changes: Vec<&[f32]> = changes.iter().map(Vec::as_slice).collect();
@@ -151,7 +155,7 @@ fn compare(settings: &[&str]) {
             let (norm, statistic) = buffer.name.rsplit_once('.').expect("norm.statistic");
             let name = format!("{step}.{statistic}.{norm}");
             if golden.tensors.contains_key(&name) {
-                check.values(&name, executor.buffer(place));
+                check.values(&name, &executor.buffer(place).expect("a buffer"));
             }
         }
     }

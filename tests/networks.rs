@@ -12,7 +12,7 @@ use balpoe::core::components::{Data, DataError, Image, Images, Split};
 use balpoe::core::config::Sources;
 use balpoe::core::digest::sha256;
 use balpoe::core::experiment::Experiment;
-use balpoe::lab::{Network, Trainer, WeightFile, WeightNames, export_weights};
+use balpoe::lab::{Network, Resources, Trainer, WeightFile, WeightNames, export_weights};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
@@ -39,7 +39,8 @@ fn a_torchvision_resnet50_gives_the_same_features() {
     let experiment = case.experiment(Some(&file));
     let data = case.data();
     let mut trainer =
-        Trainer::new(&experiment.arms[0], &data, &data.train, &network, 0, 2, 1).expect("a trainer");
+        Trainer::new(&experiment.arms[0], &data, &data.train, &network, 0, Resources::processor(2))
+            .expect("a trainer");
     trainer.predict(&case.images(), 2).expect("features");
     let features = trainer.executor().output(0).to_vec();
     golden.compare("torchvision.resnet50.features", &features);
@@ -75,7 +76,8 @@ fn there_and_back(kind: &str, settings: &str, side: usize) {
     let experiment = case.experiment(None);
     let data = case.data();
     let mut trainer =
-        Trainer::new(&experiment.arms[0], &data, &data.train, &network, 0, 2, 1).expect("a trainer");
+        Trainer::new(&experiment.arms[0], &data, &data.train, &network, 0, Resources::processor(2))
+            .expect("a trainer");
     trainer.load(&WeightFile::read(&theirs).expect("a file")).expect("all tensors");
     let logits = trainer.predict(&case.images(), 2).expect("logits");
     golden.compare(&format!("{kind}.logits"), &logits.concat());
@@ -108,7 +110,8 @@ fn one_error_names_everything_that_does_not_fit() {
     let experiment = case.experiment(None);
     let data = case.data();
     let mut trainer =
-        Trainer::new(&experiment.arms[0], &data, &data.train, &network, 0, 1, 1).expect("a trainer");
+        Trainer::new(&experiment.arms[0], &data, &data.train, &network, 0, Resources::processor(1))
+            .expect("a trainer");
     let error = trainer.load(&WeightFile::read(&file).expect("a file")).expect_err("another network");
     let text = error.to_string().replace(&file.display().to_string(), "other.safetensors");
     insta::assert_snapshot!(text);

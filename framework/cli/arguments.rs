@@ -158,15 +158,15 @@ pub(crate) struct RunArguments {
     /// Threads of the engine; all cores if not given. Results do not depend on it
     #[arg(long)]
     pub(crate) threads: Option<usize>,
-    /// Replicas of the network that share every batch; results depend on it by rounding only
+    /// Replicas of the network that share every batch, on GPUs one each; results depend on it by rounding only
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=64))]
     pub(crate) replicas: u64,
     /// Threads that decode and augment images ahead
     #[arg(long, default_value_t = 1)]
     pub(crate) workers: usize,
-    /// Cells trained side by side; they share the engine's threads
-    #[arg(long, default_value_t = 1, value_name = "N")]
-    pub(crate) jobs: usize,
+    /// Cells trained side by side; they share threads and GPUs. If not given, one, or on GPUs as many as these are enough for
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<usize>,
     /// Seconds between checkpoints
     #[arg(long, default_value_t = 60.0, value_name = "SECONDS")]
     pub(crate) checkpoint_every: f64,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use balpoe_engine::DeviceChoice;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::DataRoot;
@@ -132,13 +133,19 @@ pub(crate) struct BenchArguments {
     /// Images in a batch
     #[arg(long, default_value_t = 128)]
     pub(crate) batch: usize,
+    /// `auto`, `cpu`, `cuda`, or GPUs by number, which share every batch
+    #[arg(long, default_value = "cpu")]
+    pub(crate) device: DeviceChoice,
+    /// How GPUs compute: f32, tf32 or bf16
+    #[arg(long, default_value = "bf16", value_parser = ["f32", "tf32", "bf16"], hide_possible_values = true)]
+    pub(crate) precision: String,
     /// Threads; all cores if not given
     #[arg(long)]
     pub(crate) threads: Option<usize>,
     /// Repeats, after three to warm up
     #[arg(long, default_value_t = 10)]
     pub(crate) repeats: usize,
-    /// Time every operation as well
+    /// Time every operation as well, on the processor
     #[arg(long)]
     pub(crate) operations: bool,
     /// One JSON object instead of text

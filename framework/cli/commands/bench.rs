@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use balpoe_core::config::{Override, Sources};
 use balpoe_core::experiment::Experiment;
-use balpoe_lab::{BenchOptions, BenchResult, Work, bench};
+use balpoe_lab::{BenchOptions, BenchResult, Work, bench, engine_precision};
 use serde_json::json;
 
+use super::devices::ChosenDevices;
 use super::experiment::available_threads;
 use super::{bench_input, bench_operations};
 use crate::arguments::{BenchArguments, BenchCommand};
@@ -35,28 +36,41 @@ pub(super) fn run(command: &BenchCommand) -> Result<ExitCode, Failure> {
         BenchCommand::CifarInput(arguments) => return bench_input::cifar(arguments),
     };
     let mut sources = Sources::default();
-    let experiment = experiment(arguments.experts, arguments.batch, &mut sources)?;
+    let precision = Override::Set(format!("train.precision={}", arguments.precision));
+    let experiment = experiment(arguments.experts, arguments.batch, vec![precision], &mut sources)?;
+    let devices = ChosenDevices::new(&arguments.device, &experiment)?;
+    if arguments.operations && devices.gpus() > 0 {
+        return Err(Failure::usage(
+            "single operations are timed on the processor only; leave out --operations",
+        ));
+    }
     let threads = arguments.threads.unwrap_or_else(available_threads).max(1);
     let repeats = arguments.repeats.max(1);
-    let options = BenchOptions { work, threads, warm_up: 3, repeats, operations: arguments.operations };
+    let resources = devices.resources(threads, devices.gpus().max(1));
+    let options = BenchOptions { work, resources, warm_up: 3, repeats, operations: arguments.operations };
     let counts = class_counts();
+    let mut device = String::new();
     let mut measured = None;
     for arm in &experiment.arms {
+        device = resources.describe(engine_precision(arm.train.precision));
         measured =
             Some(bench(arm, (32, 32), &counts, options).map_err(|error| Failure::with(error, &sources))?);
     }
     if let Some(result) = measured {
-        terminal::print(&report(name, &result, arguments, threads));
+        terminal::print(&report(name, &result, arguments, &device));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The reference's network with so many experts and images in a batch.
-pub(super) fn experiment(experts: usize, batch: usize, sources: &mut Sources) -> Result<Experiment, Failure> {
-    let overrides = [
-        Override::Set(format!("backbone.experts={experts}")),
-        Override::Set(format!("train.batch_size={batch}")),
-    ];
+/// The reference's network with so many experts and images in a batch, and other changes.
+pub(super) fn experiment(
+    experts: usize,
+    batch: usize,
+    mut overrides: Vec<Override>,
+    sources: &mut Sources,
+) -> Result<Experiment, Failure> {
+    overrides.push(Override::Set(format!("backbone.experts={experts}")));
+    overrides.push(Override::Set(format!("train.batch_size={batch}")));
     Experiment::parse("bench", EXPERIMENT, &overrides, sources).map_err(|error| Failure::with(error, sources))
 }
 
@@ -65,7 +79,7 @@ pub(super) fn class_counts() -> Vec<usize> {
     (0..100).map(|c| (500.0 * 0.01_f64.powf(f64::from(c) / 99.0)) as usize).collect()
 }
 
-fn report(name: &str, result: &BenchResult, arguments: &BenchArguments, threads: usize) -> String {
+fn report(name: &str, result: &BenchResult, arguments: &BenchArguments, device: &str) -> String {
     let Rates { median, best } = rates(result);
     let memory = peak_memory_mib();
     let operations: Vec<_> = result
@@ -90,8 +104,7 @@ fn report(name: &str, result: &BenchResult, arguments: &BenchArguments, threads:
             "peak_rss_mib": memory,
             "experts": arguments.experts,
             "batch": result.images,
-            "threads": threads,
-            "instruction_set": balpoe_engine::InstructionSet::detect().to_string(),
+            "device": device,
         });
         if !operations.is_empty() {
             report["operations"] = json!(operations);
@@ -99,11 +112,10 @@ fn report(name: &str, result: &BenchResult, arguments: &BenchArguments, threads:
         return format!("{report}\n");
     }
     let mut text = format!(
-        "{name}: {median:.0} images/s (median of {}, best {best:.0}), {} experts, batch {}, {threads} threads, {}\n",
+        "{name}: {median:.0} images/s (median of {}, best {best:.0}), {} experts, batch {}, {device}\n",
         result.seconds.len(),
         arguments.experts,
         result.images,
-        balpoe_engine::InstructionSet::detect(),
     );
     if let Some(memory) = memory {
         let _ = writeln!(text, "peak memory of the process: {memory:.0} MiB");

@@ -15,7 +15,7 @@ use crate::terminal;
 
 pub(super) fn run(arguments: &BenchOpsArguments) -> Result<ExitCode, Failure> {
     let mut sources = Sources::default();
-    let experiment = experiment(arguments.experts, arguments.batch, &mut sources)?;
+    let experiment = experiment(arguments.experts, arguments.batch, Vec::new(), &mut sources)?;
     for arm in &experiment.arms {
         let measured = bench_operations(arm, (32, 32), &class_counts(), arguments.batch)
             .map_err(|error| Failure::with(error, &sources))?;

@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use balpoe_core::config::Sources;
 use balpoe_core::experiment::Experiment;
-use balpoe_engine::cuda::Cuda;
-use balpoe_engine::{CheckFailure, DeviceChoice, Selection, select};
 use balpoe_lab::{
-    Event, FailureClass, LabError, LogOptions, MlflowServer, RunOptions, Store, miniature, run as run_cells,
-    summarise, table, write_tables,
+    Event, FailureClass, LogOptions, MlflowServer, RunOptions, Store, miniature, run as run_cells, summarise,
+    table, write_tables,
 };
 use tempfile::TempDir;
 
+use super::devices::ChosenDevices;
 use crate::arguments::{LogForm, RunArguments};
 use crate::diagnostics::Failure;
 use crate::progress::Progress;
@@ -24,11 +23,11 @@ use crate::terminal;
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
-    let device = device(&arguments.device)?;
     let mut sources = Sources::default();
     let file = &arguments.experiment.file;
     let mut experiment = Experiment::read(file, &arguments.experiment.overrides(), &mut sources)
         .map_err(|error| Failure::with(error, &sources))?;
+    let devices = ChosenDevices::new(&arguments.device, &experiment)?;
     let mut scratch = None;
     if arguments.smoke {
         let notices = miniature(&mut experiment, &arguments.data.root);
@@ -60,11 +59,12 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
             token: std::env::var("MLFLOW_TRACKING_TOKEN").ok(),
         }),
     };
+    let resources = devices.resources(threads, arguments.replicas as usize);
+    let groups = resources.groups()?;
     let options = RunOptions {
-        threads,
-        replicas: arguments.replicas as usize,
+        resources,
         workers: arguments.workers,
-        jobs: arguments.jobs.max(1),
+        jobs: arguments.jobs.unwrap_or(groups).max(1),
         checkpoint_every: Duration::from_secs_f64(arguments.checkpoint_every.clamp(0.0, 1e9)),
         interrupted: &INTERRUPTED,
         logs: &logs,
@@ -73,7 +73,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     let announced = Once::new();
     let observer = |event: &Event<'_>| {
         // Of interest only where something is trained.
-        if let (Event::Training { .. }, Some(device)) = (event, &device) {
+        if let (Event::Training { .. }, Some(device)) = (event, &devices.line) {
             announced.call_once(|| progress.show(&Event::Notice(device.clone())));
         }
         progress.show(event);
@@ -91,16 +91,6 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     write_tables(&experiment, &outcomes, &tables, &store)?;
     terminal::print(&table::render(&tables, arguments.format));
     Ok(worst.map_or(ExitCode::SUCCESS, ExitCode::from))
-}
-
-/// Chooses the device, and gives the line that says why, if it was not the user who chose.
-fn device(choice: &DeviceChoice) -> Result<Option<String>, Failure> {
-    // Until the trainer has an executor for it.
-    let check = |_: &[usize]| Err(CheckFailure::Unfinished);
-    match select(choice, &Cuda::probe(), check).map_err(LabError::from)? {
-        Selection::Cpu { because } => Ok(because.map(|reason| format!("device: cpu, because {reason}"))),
-        Selection::Cuda { .. } => Ok(None),
-    }
 }
 
 pub(super) fn available_threads() -> usize {

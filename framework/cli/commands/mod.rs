@@ -8,6 +8,7 @@ mod check;
 mod compare;
 mod data;
 mod describe;
+mod devices;
 mod doctor;
 mod evaluate;
 mod experiment;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use balpoe_core::components::Place;
 use balpoe_core::config::Sources;
 use balpoe_core::experiment::{Experiment, Sweep};
-use balpoe_lab::{Estimate, LabError, PreparedArm, Store};
+use balpoe_lab::{Estimate, LabError, PreparedArm, Resources, Store};
 
 use super::experiment::available_threads;
 use crate::arguments::PlanArguments;
@@ -63,7 +63,7 @@ pub(super) fn run(arguments: &PlanArguments) -> Result<ExitCode, Failure> {
             }
         };
         if let Some(outline) = outline {
-            let estimate = Estimate::new(arm, &outline, threads, arguments.measure);
+            let estimate = Estimate::new(arm, &outline, Resources::processor(threads), arguments.measure);
             let estimate = match estimate {
                 Ok(estimate) => estimate.table(&DEVICES),
                 Err(error) => format!("cost unknown: {error}\n"),

@@ -8,8 +8,8 @@ use std::time::Duration;
 use balpoe_core::config::{ConfigError, Override, Sources};
 use balpoe_core::experiment::Experiment;
 use balpoe_lab::{
-    LogOptions, RunOptions, Store, WeightFile, WeightNames, collect, export_weights, import_weights,
-    stored_cell, summarise, table,
+    LogOptions, Resources, RunOptions, Store, WeightFile, WeightNames, collect, export_weights,
+    import_weights, stored_cell, summarise, table,
 };
 
 use super::experiment::available_threads;
@@ -61,10 +61,9 @@ fn import(arguments: &ImportArguments) -> Result<(), Failure> {
     let store = Store::open(&arguments.store.root)?;
     let logs = LogOptions::default();
     let options = RunOptions {
-        threads: arguments.threads.unwrap_or_else(available_threads).max(1),
+        resources: Resources::processor(arguments.threads.unwrap_or_else(available_threads).max(1)),
         workers: 1,
         jobs: 1,
-        replicas: 1,
         checkpoint_every: Duration::MAX,
         interrupted: &NEVER,
         logs: &logs,

@@ -20,6 +20,7 @@ use crate::event::{CellName, Event, Observer, Step};
 use crate::log::{LogOptions, Logs, Measurement};
 use crate::network::Network;
 use crate::readme;
+use crate::resources::Resources;
 use crate::split::TrainingSplit;
 use crate::store::{CellFolder, CellManifest};
 use crate::summary::Metrics;
@@ -29,16 +30,14 @@ use crate::weights::WeightFile;
 /// Images that are predicted at once.
 const PREDICTION_BATCH: usize = 256;
 
-/// How cells are run; nothing here changes what comes out, but for rounding where there are several replicas.
+/// How cells are run; nothing here changes what comes out, but for rounding where devices or the number of replicas differ.
 #[derive(Clone, Copy, Debug)]
 pub struct RunOptions<'a> {
-    /// Threads of the engine.
-    pub threads: usize,
-    /// Replicas of the network that share these threads and every batch.
-    pub replicas: usize,
+    /// What the cells that are trained side by side share.
+    pub resources: Resources<'a>,
     /// Threads that decode and augment ahead.
     pub workers: usize,
-    /// Cells that are trained side by side; they share the threads of the engine.
+    /// Cells that are trained side by side.
     pub jobs: usize,
     /// Time between checkpoints.
     pub checkpoint_every: Duration,
@@ -49,10 +48,9 @@ pub struct RunOptions<'a> {
 }
 
 impl RunOptions<'_> {
-    /// The options of one of several workers, who share the threads of the engine.
+    /// The options of one of several workers.
     pub(crate) fn share(self, worker: usize, workers: usize) -> Self {
-        let threads = self.threads / workers + usize::from(worker < self.threads % workers);
-        Self { threads: threads.max(1), ..self }
+        Self { resources: self.resources.share(worker, workers), ..self }
     }
 }
 
@@ -94,26 +92,14 @@ impl Cell<'_> {
         self.folder.write_data_record(&DataRecord::of(self.data))?;
         readme::write(self.folder)?;
         let train = &self.split.train;
-        let mut trainer = Trainer::new(
-            self.arm,
-            self.data,
-            train,
-            self.network,
-            self.name.seed,
-            options.threads,
-            options.replicas,
-        )?;
+        let mut trainer =
+            Trainer::new(self.arm, self.data, train, self.network, self.name.seed, options.resources)?;
         let checkpoints = Checkpoints::new(self.folder.path(), self.key.as_str());
         if let Some((progress, state)) = checkpoints.latest()? {
-            trainer
-                .restore(progress, state)
-                .map_err(|message| LabError::damaged(self.folder.path(), message))?;
+            trainer.restore(progress, state, self.folder.path())?;
         }
-        if trainer.uses_dfdx() && self.arm.train.lowering == balpoe_core::experiment::Lowering::Auto {
-            observer(&Event::Notice(format!(
-                "arm {}: head/{} or objective/{} has no form in the engine and runs through dfdx, which is slower; see the chapter on lowering",
-                self.name.arm, self.arm.head.name, self.arm.recipe.objective.name
-            )));
+        for detour in trainer.detours() {
+            observer(&Event::Notice(format!("arm {}: {detour}", self.name.arm)));
         }
         let mut logs =
             Logs::open(self.folder, manifest, self.events, &trainer.progress, options.logs, observer)?;
@@ -138,7 +124,7 @@ impl Cell<'_> {
     ) -> Result<(), LabError> {
         let train = &self.split.train;
         let mut trainer =
-            Trainer::new(self.arm, self.data, train, self.network, self.name.seed, options.threads, 1)?;
+            Trainer::new(self.arm, self.data, train, self.network, self.name.seed, options.resources)?;
         trainer.load(weights)?;
         self.folder.write_manifest(manifest)?;
         self.folder.write_data_record(&DataRecord::of(self.data))?;
@@ -154,7 +140,7 @@ impl Cell<'_> {
         observer: &Observer<'_>,
     ) -> Result<(), LabError> {
         observer(&Event::Predicting(self.name));
-        self.folder.write_weights(&trainer.weights())?;
+        self.folder.write_weights(&trainer.weights()?)?;
         let positions: Vec<u32> = (0..self.data.test.len() as u32).collect();
         self.predict(trainer, "test", &self.data.test, &positions, options)?;
         if !self.split.validation.is_empty() {
@@ -235,7 +221,7 @@ impl Cell<'_> {
                 if stop || clock.since_save() >= options.checkpoint_every {
                     trainer.progress.seconds = clock.total();
                     trainer.progress.log_bytes = logs.sync()?;
-                    checkpoints.save(trainer.progress, &trainer.state())?;
+                    checkpoints.save(trainer.progress, &trainer.state()?)?;
                     clock.saved();
                 }
                 if stop {

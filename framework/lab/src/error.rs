@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use balpoe_core::components::DataError;
 use balpoe_core::config::ConfigError;
+use balpoe_engine::cuda::Fault;
 use balpoe_engine::{DeviceError, EngineError};
 use balpoe_net::NetError;
 
@@ -21,7 +22,10 @@ pub enum LabError {
     Net(#[from] NetError),
     /// The engine refuses.
     #[error(transparent)]
-    Engine(#[from] EngineError),
+    Engine(EngineError),
+    /// A GPU fails, or has too little memory.
+    #[error("{0}; {remedy}", remedy = remedy(.0))]
+    Fault(#[from] Fault),
     /// The device that was asked for cannot be used.
     #[error(transparent)]
     Device(#[from] DeviceError),
@@ -92,6 +96,25 @@ pub enum LabError {
     Interrupted,
 }
 
+impl From<EngineError> for LabError {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Device(fault) => Self::Fault(fault),
+            error => Self::Engine(error),
+        }
+    }
+}
+
+/// What to do about a fault.
+fn remedy(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::Memory { .. } => {
+            "fewer --jobs on this GPU, more GPUs as --replicas, or a smaller `train.batch_size` need less"
+        }
+        _ => "the same command goes on from the cell's last checkpoint",
+    }
+}
+
 /// Classes of failures, with the program's exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureClass {
@@ -116,6 +139,7 @@ impl LabError {
             Self::Data(_) | Self::Damaged { .. } | Self::NotKept { .. } => FailureClass::Data,
             Self::Device(_) => FailureClass::Device,
             Self::Engine(_)
+            | Self::Fault(_)
             | Self::Files { .. }
             | Self::Busy { .. }
             | Self::Untuned

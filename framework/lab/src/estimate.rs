@@ -9,6 +9,7 @@ use balpoe_engine::{self as engine, CpuExecutor, CpuOptions};
 use crate::bench::{BenchOptions, Work, bench};
 use crate::error::LabError;
 use crate::network::Network;
+use crate::resources::Resources;
 
 /// Multiply-adds of the larger measured step's forward pass: enough to be timed, seconds on any machine.
 const MEASURED_WORK: u64 = 20_000_000_000;
@@ -53,11 +54,16 @@ impl Estimate {
     ///
     /// # Errors
     /// If the network cannot be planned or run.
-    pub fn new(arm: &mut Arm, outline: &Outline, threads: usize, measure: bool) -> Result<Self, LabError> {
+    pub fn new(
+        arm: &mut Arm,
+        outline: &Outline,
+        resources: Resources<'_>,
+        measure: bool,
+    ) -> Result<Self, LabError> {
         let batch = arm.train.batch_size;
         let network = Network::of_shape(arm, outline.size, outline.class_counts.len())?;
         let options = CpuOptions {
-            threads,
+            threads: resources.threads,
             max_batch: batch,
             batch_norm: match arm.train.batch_norm_group {
                 BatchNormGroup::All => engine::BatchNormGroup::All,
@@ -80,7 +86,7 @@ impl Estimate {
         drop(executor);
         if measure {
             let work = (MEASURED_WORK / network.net.multiply_adds().max(1)) as usize;
-            estimate.step = Some(measured(arm, outline, threads, work)?);
+            estimate.step = Some(measured(arm, outline, resources, work)?);
             arm.train.batch_size = batch;
         }
         Ok(estimate)
@@ -139,13 +145,19 @@ impl Estimate {
 }
 
 /// Times of two batch sizes, the larger one of about so many images, and the line through them.
-fn measured(arm: &mut Arm, outline: &Outline, threads: usize, images: usize) -> Result<StepTime, LabError> {
+fn measured(
+    arm: &mut Arm,
+    outline: &Outline,
+    resources: Resources<'_>,
+    images: usize,
+) -> Result<StepTime, LabError> {
     let most = arm.train.batch_size;
     let large = images.max(FEWEST).min(most);
     let small = (large / 2).max(2).min(most);
     let mut time = |batch| {
         arm.train.batch_size = batch;
-        let options = BenchOptions { work: Work::Train, threads, warm_up: 1, repeats: 2, operations: false };
+        let options =
+            BenchOptions { work: Work::Train, resources, warm_up: 1, repeats: 2, operations: false };
         let result = bench(arm, outline.size, &outline.class_counts, options)?;
         Ok::<f64, LabError>(result.seconds.into_iter().fold(f64::INFINITY, f64::min))
     };

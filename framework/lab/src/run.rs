@@ -15,6 +15,7 @@ use crate::data_record::DataRecord;
 use crate::error::LabError;
 use crate::evaluate::{Evaluation, evaluate};
 use crate::event::{CellName, Event, Observer};
+use crate::executor::engine_precision;
 use crate::prepared::{PreparedArm, Protocol, Shelf};
 use crate::readme;
 use crate::results::published_rows;
@@ -408,7 +409,7 @@ pub(crate) fn manifest(
         arm: prepared.arm.stored_name().to_owned(),
         seed: name.seed,
         program: format!("balpoe {}", env!("CARGO_PKG_VERSION")),
-        device: device(options),
+        device: options.resources.describe(engine_precision(prepared.arm.train.precision)),
         data: prepared.data.fingerprint.clone(),
         subset: prepared.data.subset.clone(),
         settings: settings(prepared.arm),
@@ -416,12 +417,6 @@ pub(crate) fn manifest(
         seconds: 0.0,
         images: prepared.split.train.len(),
     }
-}
-
-/// What a cell is trained on, in words.
-fn device(options: RunOptions<'_>) -> String {
-    let text = format!("cpu, {}, {} threads", balpoe_engine::InstructionSet::detect(), options.threads);
-    if options.replicas == 1 { text } else { format!("{text}, {} replicas", options.replicas) }
 }
 
 /// Every setting of an arm, defaults included.

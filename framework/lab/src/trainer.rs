@@ -1,18 +1,26 @@
 //! The training of one cell, step by step, with everything that a checkpoint must hold.
 
-use balpoe_core::components::{Batch, Data, MixingStreams, Position, Split, Trainees, TrainingLoss, Update};
+use std::path::Path;
+
+use balpoe_core::components::{
+    Batch, Data, MixingStreams, Position, Split, Targets, Trainees, TrainingLoss, Update,
+};
 use balpoe_core::config::ConfigError;
-use balpoe_core::experiment::{Arm, BatchNormGroup, Lowering, Phase, Recipe};
+use balpoe_core::experiment::{Arm, Lowering, Phase, Recipe};
 use balpoe_core::random::{Purpose, Stream};
-use balpoe_engine::{self as engine, CpuOptions, CpuReplicas, Mode, OperationTime, SoftTargets};
+use balpoe_engine::cuda::StepOutcome;
+use balpoe_engine::{self as engine, EngineError, Mode, OperationTime, SoftTargets};
 use balpoe_net::LogitAdjustedCrossEntropy;
 
 use crate::bridge::{self, BridgeStep, EngineExpert, LogitSource};
 use crate::checkpoint::Progress;
 use crate::error::LabError;
+use crate::executor::Executor;
 use crate::initialise::initial_values;
 use crate::network::{HeadPlace, Heads, Network};
 use crate::parts::PhaseParts;
+use crate::resources::Resources;
+use crate::slots::is_lowered;
 use crate::tensors::{NamedTensor, Tensors};
 use crate::weights::{WeightFile, Weights};
 
@@ -24,16 +32,16 @@ pub struct Trainer<'a> {
     network: &'a Network,
     /// Training images of each class, `[classes]`.
     class_counts: Vec<usize>,
-    executor: CpuReplicas,
+    executor: Executor,
     /// What is in force now.
     recipe: &'a Recipe,
     /// What each phase does to the parameters.
     parts: Vec<PhaseParts>,
+    /// Whether each parameter is left as it is now.
+    frozen: Vec<bool>,
     loss: Box<dyn TrainingLoss>,
     /// The engine's form of the loss, where both head and loss have one.
     lowered: Option<LogitAdjustedCrossEntropy>,
-    /// The optimizer's state: of each parameter, each slot.
-    slots: Vec<Vec<Vec<f32>>>,
     seed: u64,
     pub(crate) progress: Progress,
 }
@@ -49,42 +57,30 @@ pub struct StepResult {
 
 impl<'a> Trainer<'a> {
     /// A network with the initial parameters of this seed (and the pretrained ones of its backbone, if it has a file of them), for
-    /// the classes of `data` and the class counts of `train`. `replicas` share the threads and every batch; results depend on their
-    /// number by rounding, and on `threads` not at all.
+    /// the classes of `data` and the class counts of `train`. Results depend on the resources by rounding, and on threads not at all.
     ///
     /// # Errors
-    /// If the objective does not fit the network, or the engine refuses.
+    /// If the objective does not fit the network, a device cannot be had, or the engine refuses.
     pub fn new(
         arm: &'a Arm,
         data: &Data,
         train: &Split,
         network: &'a Network,
         seed: u64,
-        threads: usize,
-        replicas: usize,
+        resources: Resources<'_>,
     ) -> Result<Self, LabError> {
-        let options = CpuOptions {
-            threads,
-            max_batch: arm.train.batch_size,
-            batch_norm: match arm.train.batch_norm_group {
-                BatchNormGroup::All => engine::BatchNormGroup::All,
-                BatchNormGroup::Images(n) => engine::BatchNormGroup::Images(n),
-            },
-            winograd: arm.train.winograd,
-            instruction_set: None,
-        };
-        let mut executor = CpuReplicas::new(&network.net, &options, replicas)?;
+        let mut executor = Executor::new(&network.net, &arm.train, resources)?;
         for (place, parameter) in network.net.parameters().iter().enumerate() {
-            executor.parameter_mut(place).copy_from_slice(&initial_values(parameter, place, seed, 0));
+            executor.set_parameter(place, &initial_values(parameter, place, seed, 0))?;
         }
         if let Some(pretrained) = &network.pretrained {
-            pretrained.load_into(&mut executor);
+            pretrained.load_into(&mut executor)?;
         }
         let class_counts = train.class_counts(data.classes.len());
         let parts =
             arm.phases.iter().map(|phase| PhaseParts::of(phase, network)).collect::<Result<_, _>>()?;
         let recipe = &arm.recipe;
-        let slots = empty_slots(network, recipe);
+        executor.begin_optimizer(&*recipe.optimizer.component)?;
         let loss = prepare(recipe, network, &class_counts).map_err(|error| arm.blame("objective", error))?;
         let mut trainer = Self {
             arm,
@@ -93,22 +89,27 @@ impl<'a> Trainer<'a> {
             executor,
             recipe,
             parts,
+            frozen: vec![false; network.net.parameters().len()],
             loss,
             lowered: None,
-            slots,
             seed,
             progress: Progress::default(),
         };
-        trainer.lower();
+        trainer.lower()?;
         Ok(trainer)
     }
 
     /// Takes the engine's form of the loss, where it has one for head and loss and the engine runs the head.
-    fn lower(&mut self) {
+    fn lower(&mut self) -> Result<(), LabError> {
         let in_engine = matches!(self.network.heads, Heads::Lowered)
             && self.arm.train.lowering == Lowering::Auto
             && !self.backbone_frozen();
         self.lowered = if in_engine { self.loss.lower() } else { None };
+        if let (Executor::Cuda { replicas, .. }, Some(loss)) = (&mut self.executor, &self.lowered) {
+            let experts = self.network.experts;
+            replicas.set_loss(loss, experts..2 * experts)?;
+        }
+        Ok(())
     }
 
     /// Begins the phases that are due when so many epochs are done, and gives the last of them.
@@ -121,12 +122,15 @@ impl<'a> Trainer<'a> {
             let before = self.recipe;
             self.progress.phase += 1;
             self.follow()?;
-            let optimizer = (self.recipe.optimizer.name, self.recipe.optimizer.component.slots());
-            if optimizer != (before.optimizer.name, before.optimizer.component.slots()) {
-                self.slots = empty_slots(self.network, self.recipe);
+            let kept = |recipe: &Recipe| {
+                let optimizer = &recipe.optimizer;
+                (optimizer.name, optimizer.component.slots(), is_lowered(&*optimizer.component))
+            };
+            if kept(self.recipe) != kept(before) {
+                self.executor.begin_optimizer(&*self.recipe.optimizer.component)?;
                 self.progress.optimizer_from = self.progress.step;
             }
-            self.change_parameters(phase);
+            self.change_parameters(phase)?;
             begun = Some(phase);
         }
         Ok(begun)
@@ -134,28 +138,30 @@ impl<'a> Trainer<'a> {
 
     /// Takes over the recipe of the phase that training is in.
     fn follow(&mut self) -> Result<(), LabError> {
-        let Some(phase) = self.progress.phase.checked_sub(1).map(|last| &self.arm.phases[last]) else {
-            return Ok(());
-        };
+        let Some(last) = self.progress.phase.checked_sub(1) else { return Ok(()) };
+        let phase = &self.arm.phases[last];
         self.recipe = &phase.recipe;
+        self.frozen.clone_from(&self.parts[last].frozen);
         self.loss = prepare(self.recipe, self.network, &self.class_counts)
             .map_err(|error| phase.blame("objective", error))?;
-        self.lower();
-        Ok(())
+        self.lower()
     }
 
     /// Starts a phase's parts anew. What the optimizer remembers of them, and of frozen ones, is past.
-    fn change_parameters(&mut self, phase: &Phase) {
+    fn change_parameters(&mut self, phase: &Phase) -> Result<(), EngineError> {
         let parts = &self.parts[self.progress.phase - 1];
         for (place, parameter) in self.network.net.parameters().iter().enumerate() {
             if parts.fresh[place] {
                 let values = initial_values(parameter, place, self.seed, phase.after);
-                self.executor.parameter_mut(place).copy_from_slice(&values);
+                self.executor.set_parameter(place, &values)?;
             }
             if parts.fresh[place] || parts.frozen[place] {
-                self.slots[place].iter_mut().for_each(|slot| slot.fill(0.0));
+                for slot in 0..self.recipe.optimizer.component.slots() {
+                    self.executor.set_slot(place, slot, &vec![0.0; parameter.len()])?;
+                }
             }
         }
+        Ok(())
     }
 
     /// What the phase that training is in does to the parameters.
@@ -177,13 +183,29 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// If the tensors are not those of the network; one error names all that are missing, unexpected or of another shape.
     pub fn load(&mut self, file: &WeightFile) -> Result<(), LabError> {
-        Weights::whole(&self.network.net, file)?.load_into(&mut self.executor);
-        Ok(())
+        Ok(Weights::whole(&self.network.net, file)?.load_into(&mut self.executor)?)
     }
 
-    /// Whether a plugin's mathematics runs in dfdx in every step.
-    pub(crate) fn uses_dfdx(&self) -> bool {
-        self.lowered.is_none()
+    /// What keeps a step out of the engine, and what that costs, a line each.
+    pub(crate) fn detours(&self) -> Vec<String> {
+        let (head, recipe) = (&self.arm.head, self.recipe);
+        let on_gpu = matches!(self.executor, Executor::Cuda { .. });
+        let mut lines = Vec::new();
+        if self.lowered.is_none() && self.arm.train.lowering == Lowering::Auto {
+            let cost =
+                if on_gpu { "on the processor, which is slow beside a GPU" } else { "which is slower" };
+            lines.push(format!(
+                "head/{} or objective/{} has no form in the engine and runs through dfdx, {cost}; see the chapter on lowering",
+                head.name, recipe.objective.name
+            ));
+        }
+        if on_gpu && !is_lowered(&*recipe.optimizer.component) {
+            lines.push(format!(
+                "optimizer/{} has no form in the engine and runs on the processor, which is slow beside a GPU; see the chapter on lowering",
+                recipe.optimizer.name
+            ));
+        }
+        lines
     }
 
     /// Mixes a batch, and trains on it.
@@ -200,26 +222,21 @@ impl<'a> Trainer<'a> {
             };
             mixing.component.mix(batch, &streams);
         }
-        let images = batch.len();
-        // A frozen backbone keeps its batch-norm statistics, and normalises by them.
-        let mode = if self.backbone_frozen() { Mode::Evaluate } else { Mode::Train };
-        self.executor.forward(&batch.images, images, mode)?;
-        let (loss, correct) = match self.lowered.clone() {
-            Some(lowered) => self.engine_loss(&lowered, batch)?,
-            None => self.plugin_loss(batch, position)?,
+        let learning_rate = self.learning_rate(position);
+        let update = Update { learning_rate, step: self.progress.step - self.progress.optimizer_from };
+        let StepOutcome { loss, correct } = match self.device_step(batch, update)? {
+            Some(outcome) => outcome,
+            None => self.host_step(batch, position, update)?,
         };
         if !loss.is_finite() {
             return Err(LabError::Diverged { epoch: position.epoch + 1, batch: position.batch + 1, loss });
         }
-        let learning_rate = self.learning_rate(position);
-        self.update(learning_rate);
-
         let progress = &mut self.progress;
         progress.batch += 1;
         progress.step += 1;
         progress.loss_sum += loss;
         progress.correct_sum += correct;
-        progress.images += images;
+        progress.images += batch.len();
         Ok(StepResult { loss, learning_rate })
     }
 
@@ -228,17 +245,36 @@ impl<'a> Trainer<'a> {
         self.recipe.learning_rate(position)
     }
 
-    fn update(&mut self, learning_rate: f64) {
-        let optimizer = &self.recipe.optimizer.component;
-        let update = Update { learning_rate, step: self.progress.step - self.progress.optimizer_from };
-        let parts = self.progress.phase.checked_sub(1).map(|last| &self.parts[last]);
-        for (place, slots) in self.slots.iter_mut().enumerate() {
-            if parts.is_some_and(|parts| parts.frozen[place]) {
-                continue;
+    /// The whole step on the GPU, where head, loss and optimizer have their forms there. A loss that is not finite updates nothing.
+    fn device_step(&mut self, batch: &Batch, update: Update) -> Result<Option<StepOutcome>, EngineError> {
+        let Executor::Cuda { replicas, slots: None, .. } = &mut self.executor else { return Ok(None) };
+        match (&self.lowered, self.recipe.optimizer.component.lower(update)) {
+            (Some(_), Some(sgd)) => {
+                let targets = soft_targets(&batch.targets);
+                replicas.train_step(&batch.images, batch.len(), &targets, &sgd, &self.frozen).map(Some)
             }
-            let (parameter, gradient) = self.executor.parameter_and_gradient(place);
-            optimizer.update(update, parameter, gradient, slots);
+            _ => Ok(None),
         }
+    }
+
+    /// A step pass by pass, with whatever the engine lacks in between. A loss that is not finite updates nothing.
+    fn host_step(
+        &mut self,
+        batch: &Batch,
+        position: Position,
+        update: Update,
+    ) -> Result<StepOutcome, LabError> {
+        // A frozen backbone keeps its batch-norm statistics, and normalises by them.
+        let mode = if self.backbone_frozen() { Mode::Evaluate } else { Mode::Train };
+        self.executor.forward(&batch.images, batch.len(), mode)?;
+        let (loss, correct) = match self.lowered.clone() {
+            Some(lowered) => self.engine_loss(&lowered, batch)?,
+            None => self.plugin_loss(batch, position)?,
+        };
+        if loss.is_finite() {
+            self.executor.update(&*self.recipe.optimizer.component, update, &self.frozen)?;
+        }
+        Ok(StepOutcome { loss, correct })
     }
 
     /// Loss and backward pass in the engine. Gives the loss and the sum of mixed accuracies.
@@ -251,18 +287,12 @@ impl<'a> Trainer<'a> {
         let logits: Vec<&[f32]> = (0..experts).map(|e| self.executor.output(experts + e)).collect();
         let correct = mixed_correct(&logits, classes, batch);
         let mut gradients = vec![vec![0.0; batch.len() * classes]; experts];
-        let targets = SoftTargets {
-            first: &batch.targets.first,
-            second: &batch.targets.second,
-            lambda: &batch.targets.lambda,
-            smoothing: batch.targets.smoothing,
-        };
         let losses = engine::logit_adjusted_cross_entropy(
             self.executor.pool(),
             &logits,
             classes,
             loss,
-            &targets,
+            &soft_targets(&batch.targets),
             &mut gradients,
         )?;
         let mut seeds: Vec<Option<&[f32]>> = vec![None; experts];
@@ -281,7 +311,7 @@ impl<'a> Trainer<'a> {
         for e in 0..experts {
             let source = if heads_in_dfdx {
                 let places = &self.network.head_parameters[e];
-                LogitSource::Parameters(head_parameters(&self.executor, places))
+                LogitSource::Parameters(head_parameters(&self.executor, places)?)
             } else {
                 LogitSource::Logits(self.executor.output(experts + e).to_vec())
             };
@@ -309,7 +339,7 @@ impl<'a> Trainer<'a> {
         if heads_in_dfdx {
             for (places, expert) in self.network.head_parameters.iter().zip(&result.experts) {
                 for (&(place, _), gradient) in places.iter().zip(&expert.parameters) {
-                    self.executor.gradient_mut(place).copy_from_slice(gradient);
+                    self.executor.set_gradient(place, gradient)?;
                 }
             }
         }
@@ -332,12 +362,12 @@ impl<'a> Trainer<'a> {
     }
 
     /// The engine, for a look at parameters, gradients and statistics.
-    pub fn executor(&self) -> &CpuReplicas {
+    pub fn executor(&self) -> &Executor {
         &self.executor
     }
 
     /// The engine, to start from other parameters.
-    pub fn executor_mut(&mut self) -> &mut CpuReplicas {
+    pub fn executor_mut(&mut self) -> &mut Executor {
         &mut self.executor
     }
 
@@ -351,7 +381,7 @@ impl<'a> Trainer<'a> {
         let logits = |e: usize| match &self.network.heads {
             Heads::Lowered => Ok(self.executor.output(experts + e).to_vec()),
             Heads::Plugin => {
-                let parameters = head_parameters(&self.executor, &self.network.head_parameters[e]);
+                let parameters = head_parameters(&self.executor, &self.network.head_parameters[e])?;
                 let features = self.executor.output(e).to_vec();
                 bridge::logits_through_dfdx(&*self.arm.head.component, &parameters, features, batch)
             }
@@ -360,57 +390,64 @@ impl<'a> Trainer<'a> {
     }
 
     /// Parameters and batch-norm buffers, by name.
-    pub(crate) fn weights(&self) -> Tensors {
+    pub(crate) fn weights(&self) -> Result<Tensors, EngineError> {
         let net = &self.network.net;
-        let parameters = net.parameters().iter().enumerate().map(|(place, parameter)| {
-            let values = self.executor.parameter(place).to_vec();
-            (parameter.name.clone(), NamedTensor { shape: parameter.shape.clone(), values })
-        });
-        let buffers = net.buffers().iter().enumerate().map(|(place, buffer)| {
-            (
-                buffer.name.clone(),
-                NamedTensor { shape: vec![buffer.len], values: self.executor.buffer(place).to_vec() },
-            )
-        });
-        parameters.chain(buffers).collect()
+        let mut weights = Tensors::new();
+        for (place, parameter) in net.parameters().iter().enumerate() {
+            let values = self.executor.parameter(place)?.into_owned();
+            weights.insert(parameter.name.clone(), NamedTensor { shape: parameter.shape.clone(), values });
+        }
+        for (place, buffer) in net.buffers().iter().enumerate() {
+            let values = self.executor.buffer(place)?.into_owned();
+            weights.insert(buffer.name.clone(), NamedTensor { shape: vec![buffer.len], values });
+        }
+        Ok(weights)
     }
 
     /// Everything that a checkpoint holds besides the progress.
-    pub(crate) fn state(&self) -> Tensors {
-        let mut state = self.weights();
-        for (parameter, slots) in self.network.net.parameters().iter().zip(&self.slots) {
-            for (slot, values) in slots.iter().enumerate() {
-                let tensor = NamedTensor { shape: parameter.shape.clone(), values: values.clone() };
+    pub(crate) fn state(&self) -> Result<Tensors, EngineError> {
+        let mut state = self.weights()?;
+        for (place, parameter) in self.network.net.parameters().iter().enumerate() {
+            for (slot, values) in self.executor.slots(place)?.into_iter().enumerate() {
+                let tensor = NamedTensor { shape: parameter.shape.clone(), values: values.into_owned() };
                 state.insert(slot_name(slot, &parameter.name), tensor);
             }
         }
-        state
+        Ok(state)
     }
 
     /// Goes back to a saved state.
     ///
     /// # Errors
-    /// If a tensor is missing or has another size; `Err` says which.
-    pub(crate) fn restore(&mut self, progress: Progress, mut state: Tensors) -> Result<(), String> {
+    /// If a tensor is missing or has another size, which is said of the checkpoint in `place`, or the device fails.
+    pub(crate) fn restore(
+        &mut self,
+        progress: Progress,
+        mut state: Tensors,
+        place: &Path,
+    ) -> Result<(), LabError> {
         self.progress = progress;
-        self.follow().map_err(|error| error.to_string())?;
-        self.slots = empty_slots(self.network, self.recipe);
+        self.follow()?;
+        let optimizer = &*self.recipe.optimizer.component;
+        self.executor.begin_optimizer(optimizer)?;
         let mut take = |name: &str, len: usize| {
-            let tensor = state.remove(name).ok_or_else(|| format!("has no tensor `{name}`"))?;
-            if tensor.values.len() == len {
-                Ok(tensor.values)
-            } else {
-                Err(format!("tensor `{name}` has {} values, expected {len}", tensor.values.len()))
+            let missing = || LabError::damaged(place, format!("has no tensor `{name}`"));
+            let NamedTensor { values, .. } = state.remove(name).ok_or_else(missing)?;
+            if values.len() == len {
+                return Ok(values);
             }
+            let message = format!("tensor `{name}` has {} values, expected {len}", values.len());
+            Err(LabError::damaged(place, message))
         };
-        for (place, parameter) in self.network.net.parameters().iter().enumerate() {
-            self.executor.parameter_mut(place).copy_from_slice(&take(&parameter.name, parameter.len())?);
-            for (slot, values) in self.slots[place].iter_mut().enumerate() {
-                *values = take(&slot_name(slot, &parameter.name), parameter.len())?;
+        for (i, parameter) in self.network.net.parameters().iter().enumerate() {
+            self.executor.set_parameter(i, &take(&parameter.name, parameter.len())?)?;
+            for slot in 0..optimizer.slots() {
+                let values = take(&slot_name(slot, &parameter.name), parameter.len())?;
+                self.executor.set_slot(i, slot, &values)?;
             }
         }
-        for (place, buffer) in self.network.net.buffers().iter().enumerate() {
-            self.executor.buffer_mut(place).copy_from_slice(&take(&buffer.name, buffer.len)?);
+        for (i, buffer) in self.network.net.buffers().iter().enumerate() {
+            self.executor.set_buffer(i, &take(&buffer.name, buffer.len)?)?;
         }
         Ok(())
     }
@@ -425,18 +462,20 @@ fn prepare(
     recipe.objective.component.prepare(Trainees { experts: network.experts, class_counts })
 }
 
-/// The state of an optimizer that has done nothing yet.
-fn empty_slots(network: &Network, recipe: &Recipe) -> Vec<Vec<Vec<f32>>> {
-    let slots = recipe.optimizer.component.slots();
-    network.net.parameters().iter().map(|p| vec![vec![0.0; p.len()]; slots]).collect()
+/// Targets as the engine takes them.
+fn soft_targets(targets: &Targets) -> SoftTargets<'_> {
+    let Targets { first, second, lambda, smoothing } = targets;
+    SoftTargets { first, second, lambda, smoothing: *smoothing }
 }
 
 fn slot_name(slot: usize, parameter: &str) -> String {
     format!("optimizer.{slot}.{parameter}")
 }
 
-fn head_parameters(executor: &CpuReplicas, places: &[HeadPlace]) -> Vec<(Vec<f32>, (usize, usize))> {
-    places.iter().map(|&(place, shape)| (executor.parameter(place).to_vec(), shape)).collect()
+type HeadValues = Vec<(Vec<f32>, (usize, usize))>;
+
+fn head_parameters(executor: &Executor, places: &[HeadPlace]) -> Result<HeadValues, EngineError> {
+    places.iter().map(|&(place, shape)| Ok((executor.parameter(place)?.into_owned(), shape))).collect()
 }
 
 /// Sum over the batch of `lambda [prediction = first] + (1 - lambda) [prediction = second]`, where the prediction is that of

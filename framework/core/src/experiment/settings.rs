@@ -91,16 +91,6 @@ pub enum Precision {
     Bf16,
 }
 
-impl fmt::Display for Precision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::F32 => "f32",
-            Self::Tf32 => "tf32",
-            Self::Bf16 => "bf16",
-        })
-    }
-}
-
 /// Images that share batch-norm statistics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BatchNormGroup {

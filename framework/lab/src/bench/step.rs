@@ -10,6 +10,7 @@ use balpoe_engine::OperationTime;
 use super::data::sizes_only;
 use crate::error::LabError;
 use crate::network::Network;
+use crate::resources::Resources;
 use crate::trainer::Trainer;
 
 /// What is measured.
@@ -23,16 +24,16 @@ pub enum Work {
 
 /// How a measurement is made.
 #[derive(Clone, Copy, Debug)]
-pub struct BenchOptions {
+pub struct BenchOptions<'a> {
     /// What is measured.
     pub work: Work,
-    /// Threads of the engine.
-    pub threads: usize,
+    /// What the network runs on.
+    pub resources: Resources<'a>,
     /// Repeats that come first and are not measured.
     pub warm_up: usize,
     /// Repeats that are measured.
     pub repeats: usize,
-    /// Whether every operation is timed as well; costs a little.
+    /// Whether every operation is timed as well, on the processor; costs a little.
     pub operations: bool,
 }
 
@@ -56,11 +57,11 @@ pub fn bench(
     arm: &Arm,
     size: (usize, usize),
     class_counts: &[usize],
-    options: BenchOptions,
+    options: BenchOptions<'_>,
 ) -> Result<BenchResult, LabError> {
     let data = sizes_only(size, class_counts);
     let network = Network::describe(arm, &data)?;
-    let mut trainer = Trainer::new(arm, &data, &data.train, &network, 0, options.threads, 1)?;
+    let mut trainer = Trainer::new(arm, &data, &data.train, &network, 0, options.resources)?;
     let images = arm.train.batch_size;
     let shape = (size.0, size.1, 3);
     let mut stream = Stream::new(0, Purpose::Generation, 0, 0);

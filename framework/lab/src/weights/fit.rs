@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use balpoe_engine::CpuReplicas;
+use balpoe_engine::EngineError;
 use balpoe_net::Net;
 
 use super::file::WeightFile;
 use crate::error::LabError;
+use crate::executor::Executor;
 use crate::tensors::NamedTensor;
 
 /// Names of each kind that an error shows.
@@ -60,13 +61,14 @@ impl Weights {
     }
 
     /// Puts the values into an executor of the network.
-    pub(crate) fn load_into(&self, executor: &mut CpuReplicas) {
+    pub(crate) fn load_into(&self, executor: &mut Executor) -> Result<(), EngineError> {
         for (place, values) in self.parameters.iter().enumerate() {
-            executor.parameter_mut(place).copy_from_slice(values);
+            executor.set_parameter(place, values)?;
         }
         for (place, values) in self.buffers.iter().enumerate() {
-            executor.buffer_mut(place).copy_from_slice(values);
+            executor.set_buffer(place, values)?;
         }
+        Ok(())
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use balpoe_engine::CpuReplicas;
+use balpoe_engine::EngineError;
 use balpoe_net::Net;
 
 use super::file::WeightFile;
 use super::fit::{Lookup, Weights};
 use crate::error::LabError;
+use crate::executor::Executor;
 
 /// A backbone's first values, and what they are known by.
 #[derive(Debug)]
@@ -36,8 +37,8 @@ impl Pretrained {
     }
 
     /// Puts the values into an executor of the network.
-    pub(crate) fn load_into(&self, executor: &mut CpuReplicas) {
-        self.weights.load_into(executor);
+    pub(crate) fn load_into(&self, executor: &mut Executor) -> Result<(), EngineError> {
+        self.weights.load_into(executor)
     }
 }
 
