@@ -25,8 +25,9 @@ impl ChosenDevices {
         let gpus = MachineGpus::new(Cuda::probe());
         let precisions: BTreeSet<Precision> =
             experiment.all_arms().map(|arm| engine_precision(arm.train.precision)).collect();
-        let check =
-            |ordinals: &[usize]| precisions.iter().try_for_each(|&precision| gpus.check(ordinals, precision));
+        let check = |ordinals: &[usize]| {
+            precisions.iter().try_for_each(|&precision| MachineGpus::check(ordinals, precision))
+        };
         let (ordinals, line) = match select(choice, gpus.machine(), check).map_err(LabError::from)? {
             Selection::Cpu { because } => {
                 (Vec::new(), because.map(|reason| format!("device: cpu, because {reason}")))

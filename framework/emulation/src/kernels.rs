@@ -58,10 +58,10 @@ impl Kernels {
 
     /// Runs a kernel to its end.
     pub(crate) fn launch(&self, launch: &Launch) {
-        let mut pointers: Vec<*mut c_void> =
-            launch.arguments.iter().map(|argument| argument.as_ptr().cast_mut().cast()).collect();
         // The emulation has one set of global variables.
         static TURN: Mutex<()> = Mutex::new(());
+        let mut pointers: Vec<*mut c_void> =
+            launch.arguments.iter().map(|argument| argument.as_ptr().cast_mut().cast()).collect();
         let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let name = format!("emulate_{}", launch.kernel);
         // SAFETY: every kernel has such an entry, of this type; their number was checked when the launch was prepared, and

@@ -84,6 +84,10 @@ impl Memory {
     }
 
     /// Bytes of an allocation, to be read and written.
+    #[expect(
+        clippy::mut_from_ref,
+        reason = "what a device's commands write is the device's memory, not this table of it"
+    )]
     pub(crate) fn bytes(&self, address: Address, bytes: usize) -> Result<&mut [u8], String> {
         self.check(address, bytes)?;
         // SAFETY: the bytes lie within an allocation, as just checked, that stays until it is released; a device is used by one

@@ -61,5 +61,9 @@ pub(crate) fn check_len(
     expected: usize,
     layout: &'static str,
 ) -> Result<(), EngineError> {
-    if found == expected { Ok(()) } else { Err(EngineError::Length { what: what(), found, expected, layout }) }
+    if found == expected {
+        Ok(())
+    } else {
+        Err(EngineError::Length { what: what(), found, expected, layout })
+    }
 }

@@ -1,7 +1,7 @@
 //! The GPUs of this machine.
 
-use balpoe_engine::CheckFailure;
 use balpoe_engine::cuda::{Cuda, Device, Fault, Gpu, Precision};
+use balpoe_engine::{CheckFailure, self_check};
 
 use crate::resources::Gpus;
 
@@ -26,9 +26,8 @@ impl MachineGpus {
     ///
     /// # Errors
     /// If one of them fails, or computes something else.
-    pub fn check(&self, ordinals: &[usize], precision: Precision) -> Result<(), CheckFailure> {
-        let _ = self.open(ordinals, precision)?;
-        Err(CheckFailure::Unfinished)
+    pub fn check(ordinals: &[usize], precision: Precision) -> Result<(), CheckFailure> {
+        self_check(ordinals, precision)
     }
 }
 

@@ -24,9 +24,6 @@ pub enum CheckFailure {
     /// It fails.
     #[error("cannot be used: {0}")]
     Fault(#[from] Fault),
-    /// The trainer does not use GPUs yet.
-    #[error("cannot be used: this version computes on the processor only")]
-    Unfinished,
     /// The engine fails on it.
     #[error("cannot be used: {0}")]
     Engine(#[from] EngineError),

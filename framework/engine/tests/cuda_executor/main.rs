@@ -4,10 +4,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
-mod devices;
-mod memory;
 mod oracle;
-mod steps;
 
 use balpoe_emulation::EmulatedGpu;
 use balpoe_engine::cuda::{Device, Storage};

@@ -1,7 +1,7 @@
 //! What kernels take by value, laid out as in their sources.
 
 use super::rooms::Place;
-use balpoe_net::{Shape, Sgd, Window};
+use balpoe_net::{Sgd, Shape, Window};
 
 /// What enters a sum.
 #[derive(Clone, Copy, Debug)]

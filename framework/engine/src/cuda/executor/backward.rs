@@ -46,7 +46,9 @@ impl Program<'_> {
     /// Converts the gradients that a step has completed, and begins their sum over the devices.
     fn finish_bucket(&mut self, step: usize) {
         let outline = self.outline;
-        let Some(bucket) = outline.parameters.buckets.iter().find(|bucket| bucket.step == step) else { return };
+        let Some(bucket) = outline.parameters.buckets.iter().find(|bucket| bucket.step == step) else {
+            return;
+        };
         let Range { start, end } = bucket.convolutions;
         if outline.storage == Storage::Bf16 && start < end {
             let rough = Place::Fixed(self.slabs.rough.offset(start * outline.value_size()));
@@ -116,7 +118,7 @@ impl Program<'_> {
         let gradient = self.output_gradient(output, contributions);
         if operation.is_classifier() {
             let len = self.part.images * self.shape(output).len();
-            return gradient.map(|real| self.to_float(real, len));
+            return gradient.map(|real| self.as_float(real, len));
         }
         gradient
     }
@@ -138,7 +140,8 @@ impl Program<'_> {
     fn collect(&mut self, value: ValueId, contributions: &[Contribution], own: Option<Place>) {
         let mut pieces = self.pieces(value, contributions);
         pieces.extend(own.map(Piece::Copy));
-        let is_collected = self.gradients[value].is_some() && contributions.contains(&Contribution::Collected);
+        let is_collected =
+            self.gradients[value].is_some() && contributions.contains(&Contribution::Collected);
         match (&pieces[..], own) {
             ([], _) => {}
             ([_], Some(own)) => self.gradients[value] = Some(own),
@@ -243,8 +246,7 @@ impl Program<'_> {
                 self.launch_elements("average_backward", len, operands![dy, dx, pooling]);
             }
             Op::Concat => {
-                let before =
-                    operation.inputs[..place].iter().map(|&input| self.shape(input).channels).sum();
+                let before = operation.inputs[..place].iter().map(|&input| self.shape(input).channels).sum();
                 let piece = Piece::Spread { g: dy, shape: to, stride: 1, before };
                 self.sum_backward(&[piece], None, dx, from);
             }

@@ -64,11 +64,18 @@ pub(super) fn build(
     build_with(outline, purpose, part, slabs, Rooms::placed(layout, arena)).0
 }
 
-fn build_with(outline: &Outline, purpose: &Purpose, part: Part, slabs: Slabs, rooms: Rooms) -> (Built, Rooms) {
+fn build_with(
+    outline: &Outline,
+    purpose: &Purpose,
+    part: Part,
+    slabs: Slabs,
+    rooms: Rooms,
+) -> (Built, Rooms) {
     let mut program = Program::new(outline, slabs, part, rooms);
     program.training = *purpose != Purpose::Evaluate;
     let images = program.take_images();
-    let loss = if let Purpose::Step(loss) = purpose { Some((loss, program.prepare_loss(loss))) } else { None };
+    let loss =
+        if let Purpose::Step(loss) = purpose { Some((loss, program.prepare_loss(loss))) } else { None };
     program.forward();
     let mut built =
         Built { commands: Vec::new(), backward: Vec::new(), images, outputs: Vec::new(), seeds: Vec::new() };
@@ -99,8 +106,8 @@ pub(super) fn update(outline: &Outline, slabs: Slabs, frozen: &[bool], guarded: 
     let [settings, outcome] = [slabs.sgd, slabs.outcome].map(Place::Fixed);
     let loss = if guarded { outcome } else { Place::NULL };
     for range in outline.parameters.trained(frozen) {
-        let [weights, velocities, gradients] = [slabs.weights, slabs.velocities, slabs.gradients]
-            .map(|slab| Program::slab(slab, range.start));
+        let [weights, velocities, gradients] =
+            [slabs.weights, slabs.velocities, slabs.gradients].map(|slab| Program::slab(slab, range.start));
         let copies = match outline.storage {
             Storage::F32 => Place::NULL,
             Storage::Bf16 => Place::Fixed(slabs.copies.offset(range.start * outline.value_size())),
@@ -135,7 +142,7 @@ impl Program<'_> {
         let len = self.part.images * self.shape(0).len();
         let images = self.float_room(len);
         let address = self.address(images);
-        let real = self.to_real(images, len);
+        let real = self.as_real(images, len);
         self.values[0].real = Some(real);
         address
     }

@@ -76,7 +76,7 @@ impl Program<'_> {
                 let dx = self.float_room(images * features);
                 let weight = self.weight(weight);
                 self.multiply([dlogits, weight, dx], [images, features, classes], [false; 2], 1.0);
-                self.to_real(dx, images * features)
+                self.as_real(dx, images * features)
             }
             Op::CosineLinear { weight, scale } => {
                 let Some(cosine) = self.cosines[op] else { unreachable!("backward follows forward") };

@@ -102,7 +102,7 @@ impl Program<'_> {
                 continue;
             }
             let shape = self.shape(value);
-            let seed = self.to_real(seed, self.part.images * shape.len());
+            let seed = self.as_real(seed, self.part.images * shape.len());
             match self.gradients[value] {
                 None => self.gradients[value] = Some(seed),
                 Some(sum) => {

@@ -57,8 +57,13 @@ impl Program<'_> {
             .map(|buffer| Self::slab(self.slabs.statistics, outline.statistics[buffer].start));
         let groups = if self.training { self.part.groups() } else { 1 };
         let [scale, shift] = [(); 2].map(|()| self.float_room(groups * channels));
-        let mut places =
-            NormPlaces { scale, shift, mean: Place::NULL, inverse_std: Place::NULL, coefficients: Place::NULL };
+        let mut places = NormPlaces {
+            scale,
+            shift,
+            mean: Place::NULL,
+            inverse_std: Place::NULL,
+            coefficients: Place::NULL,
+        };
         if let Some(sums) = sums {
             places.mean = self.float_room(groups * channels);
             places.inverse_std = self.rooms.take(groups * channels * size_of::<f64>());
@@ -109,7 +114,10 @@ impl Program<'_> {
                 (Some(g), Some(places)) => self.norm_gradient(norm, g, places),
                 _ => {
                     for range in gradients {
-                        self.clear(Self::slab(self.slabs.gradients, range.start), range.len() * size_of::<f32>());
+                        self.clear(
+                            Self::slab(self.slabs.gradients, range.start),
+                            range.len() * size_of::<f32>(),
+                        );
                     }
                 }
             }

@@ -129,7 +129,8 @@ impl Outline {
 
     fn parts(&self, batch: usize, shares: &[Range<usize>], group: usize, exchanges: bool) -> Vec<Part> {
         let share = |replica: usize| shares.get(replica).cloned().unwrap_or(batch..batch);
-        let part = |share: Range<usize>| Part { images: share.len(), first: share.start, batch, group, exchanges };
+        let part =
+            |share: Range<usize>| Part { images: share.len(), first: share.start, batch, group, exchanges };
         (0..self.replicas).map(|replica| part(share(replica))).collect()
     }
 

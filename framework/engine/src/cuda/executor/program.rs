@@ -5,7 +5,9 @@ use super::classifier::Cosine;
 use super::outline::{Outline, Part};
 use super::rooms::{Place, Rooms};
 use super::slabs::Slabs;
-use crate::cuda::{Address, Argument, Command, Convolution, ConvolutionPass, Launch, Number, Product, Storage};
+use crate::cuda::{
+    Address, Argument, Command, Convolution, ConvolutionPass, Launch, Number, Product, Storage,
+};
 use crate::graph::ValueId;
 use balpoe_net::{Op, Shape};
 
@@ -130,7 +132,13 @@ impl<'a> Program<'a> {
     }
 
     /// Launches a kernel unless the part is empty.
-    pub(super) fn launch(&mut self, kernel: &'static str, grid: [usize; 3], block: [usize; 3], operands: Vec<Operand>) {
+    pub(super) fn launch(
+        &mut self,
+        kernel: &'static str,
+        grid: [usize; 3],
+        block: [usize; 3],
+        operands: Vec<Operand>,
+    ) {
         if self.part.images > 0 {
             self.launch_always(kernel, grid, block, operands);
         }
@@ -226,7 +234,7 @@ impl<'a> Program<'a> {
     }
 
     /// Values as feature maps are stored, of `f32`; the same place where that is no difference.
-    pub(super) fn to_real(&mut self, float: Place, len: usize) -> Place {
+    pub(super) fn as_real(&mut self, float: Place, len: usize) -> Place {
         if self.outline.storage == Storage::F32 {
             return float;
         }
@@ -236,7 +244,7 @@ impl<'a> Program<'a> {
     }
 
     /// The other way round.
-    pub(super) fn to_float(&mut self, real: Place, len: usize) -> Place {
+    pub(super) fn as_float(&mut self, real: Place, len: usize) -> Place {
         if self.outline.storage == Storage::F32 {
             return real;
         }
@@ -249,8 +257,9 @@ impl<'a> Program<'a> {
     pub(super) fn real_of(&mut self, value: ValueId) -> Place {
         let places = self.values[value];
         places.real.unwrap_or_else(|| {
-            let float = places.float.unwrap_or_else(|| unreachable!("value {value} is read before it is there"));
-            let real = self.to_real(float, self.part.images * self.shape(value).len());
+            let float =
+                places.float.unwrap_or_else(|| unreachable!("value {value} is read before it is there"));
+            let real = self.as_real(float, self.part.images * self.shape(value).len());
             self.values[value].real = Some(real);
             real
         })
@@ -261,7 +270,7 @@ impl<'a> Program<'a> {
         let places = self.values[value];
         places.float.unwrap_or_else(|| {
             let real = self.real_of(value);
-            let float = self.to_float(real, self.part.images * self.shape(value).len());
+            let float = self.as_float(real, self.part.images * self.shape(value).len());
             self.values[value].float = Some(float);
             float
         })

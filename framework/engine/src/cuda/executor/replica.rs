@@ -130,7 +130,11 @@ impl Replica {
     }
 
     /// Another loss; `forget` if programs of steps do not fit it any more.
-    pub(super) fn set_loss(&mut self, loss: &LogitAdjustedCrossEntropy, forget: bool) -> Result<(), EngineError> {
+    pub(super) fn set_loss(
+        &mut self,
+        loss: &LogitAdjustedCrossEntropy,
+        forget: bool,
+    ) -> Result<(), EngineError> {
         let values = loss.adjustments.concat();
         if forget {
             self.passes.retain(|pass, _| !matches!(pass, Pass::Step { .. }));
@@ -207,7 +211,12 @@ impl Replica {
     }
 
     /// The outputs of a pass for so many images.
-    pub(super) fn outputs(&self, outline: &Outline, pass: &Pass, images: usize) -> Result<Vec<Vec<f32>>, EngineError> {
+    pub(super) fn outputs(
+        &self,
+        outline: &Outline,
+        pass: &Pass,
+        images: usize,
+    ) -> Result<Vec<Vec<f32>>, EngineError> {
         let Some(ready) = self.passes.get(pass) else { return Err(EngineError::NoForwardPass) };
         let ports = ready.outputs.iter().enumerate();
         ports.map(|(k, &port)| self.download(port, images * outline.output_len(k))).collect()
@@ -243,9 +252,16 @@ impl Replica {
     }
 
     /// Updates all parameters that are not frozen.
-    pub(super) fn update(&mut self, outline: &Outline, sgd: &Sgd, frozen: &[bool]) -> Result<(), EngineError> {
+    pub(super) fn update(
+        &mut self,
+        outline: &Outline,
+        sgd: &Sgd,
+        frozen: &[bool],
+    ) -> Result<(), EngineError> {
         if !self.updates.contains_key(frozen) {
-            let Some(prepared) = self.prepared(update(outline, self.slabs, frozen, false))? else { return Ok(()) };
+            let Some(prepared) = self.prepared(update(outline, self.slabs, frozen, false))? else {
+                return Ok(());
+            };
             self.updates.insert(frozen.to_vec(), prepared);
         }
         self.device.upload(&sgd_bytes(sgd), self.slabs.sgd)?;

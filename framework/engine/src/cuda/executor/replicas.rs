@@ -181,7 +181,9 @@ impl CudaReplicas {
         let range = &self.outline.statistics[i];
         let what = || format!("buffer {}", self.outline.net.buffers()[i].name);
         check_len(what, values.len(), range.len(), "as the network has it")?;
-        self.replicas.iter().try_for_each(|replica| replica.write(replica.slabs().statistics, range.start, values))
+        self.replicas
+            .iter()
+            .try_for_each(|replica| replica.write(replica.slabs().statistics, range.start, values))
     }
 
     fn read(&self, slab: impl Fn(&Slabs) -> Address, i: usize) -> Result<Vec<f32>, EngineError> {
@@ -196,7 +198,9 @@ impl CudaReplicas {
         let what = || format!("parameter {}", self.outline.net.parameters()[i].name);
         check_len(what, values.len(), range.len(), "as the network has it")?;
         let values = self.outline.parameters.to_device(i, values);
-        self.replicas.iter().try_for_each(|replica| replica.write(slab(replica.slabs()), range.start, &values))
+        self.replicas
+            .iter()
+            .try_for_each(|replica| replica.write(slab(replica.slabs()), range.start, &values))
     }
 
     /// Output `k` of the last forward pass, dense `[batch, channels]` (`[batch, height, width, channels]` for a feature
@@ -240,7 +244,10 @@ impl CudaReplicas {
         })?;
         for (k, output) in self.outputs.iter_mut().enumerate() {
             output.clear();
-            outputs.iter().filter_map(|outputs| outputs.get(k)).for_each(|part| output.extend_from_slice(part));
+            outputs
+                .iter()
+                .filter_map(|outputs| outputs.get(k))
+                .for_each(|part| output.extend_from_slice(part));
         }
         if mode == Mode::Train {
             self.statistics_behind = true;
@@ -264,11 +271,14 @@ impl CudaReplicas {
         let parts = outline.training_parts(batch);
         on_all(&mut self.replicas, |replica, rank| {
             let Part { images, first, .. } = parts[rank];
-            let own = |(k, seed): (usize, &Option<&[f32]>)| {
+            let own = |(k, seed): (usize, Option<&[f32]>)| {
                 let len = outline.output_len(k);
-                seed.map_or_else(|| vec![0.0; images * len], |seed| seed[first * len..(first + images) * len].to_vec())
+                seed.map_or_else(
+                    || vec![0.0; images * len],
+                    |seed| seed[first * len..(first + images) * len].to_vec(),
+                )
             };
-            let seeds: Vec<Vec<f32>> = seeds.iter().enumerate().map(own).collect();
+            let seeds: Vec<Vec<f32>> = seeds.iter().copied().enumerate().map(own).collect();
             replica.run_backward(&pass, &seeds)
         })?;
         Ok(())
@@ -279,16 +289,26 @@ impl CudaReplicas {
     /// # Errors
     /// If there are no such outputs, they are not logits of the same classes, the adjustments do not fit them, or memory does
     /// not suffice.
-    pub fn set_loss(&mut self, loss: &LogitAdjustedCrossEntropy, logits: Range<usize>) -> Result<(), EngineError> {
+    pub fn set_loss(
+        &mut self,
+        loss: &LogitAdjustedCrossEntropy,
+        logits: Range<usize>,
+    ) -> Result<(), EngineError> {
         let outputs = self.outputs.len();
         if logits.is_empty() || logits.end > outputs {
-            let (option, range) = ("the end of the range of logits", "within the outputs, and behind its start");
+            let (option, range) =
+                ("the end of the range of logits", "within the outputs, and behind its start");
             return Err(EngineError::Option { option, found: logits.end, range });
         }
         let classes = self.outline.output_len(logits.start);
         for k in logits.clone() {
             let what = || format!("output {}", self.outline.net.outputs()[k].name);
-            check_len(what, self.outline.output_len(k), classes, "logits of the same classes for each expert")?;
+            check_len(
+                what,
+                self.outline.output_len(k),
+                classes,
+                "logits of the same classes for each expert",
+            )?;
         }
         check_adjustments(loss, logits.len(), classes)?;
         let shape = LossShape { logits, classes };
@@ -397,7 +417,10 @@ fn on_all<T: Send>(
         let others: Vec<_> = ranked.map(|(rank, replica)| scope.spawn(move || work(replica, rank))).collect();
         let first = first.map(|(rank, replica)| work(replica, rank));
         let panicked = |_| Err(EngineError::Panic { message: "a replica's thread ended".into() });
-        first.into_iter().chain(others.into_iter().map(|other| other.join().unwrap_or_else(panicked))).collect()
+        first
+            .into_iter()
+            .chain(others.into_iter().map(|other| other.join().unwrap_or_else(panicked)))
+            .collect()
     });
     let (mut done, mut errors) = (Vec::new(), Vec::new());
     for result in results {

@@ -45,11 +45,13 @@ impl Layout {
     }
 
     /// What all rooms would take together.
+    #[cfg(test)]
     pub(super) fn bytes_apart(&self) -> usize {
         self.regions.iter().map(|region| region.len).sum::<usize>() * LINE
     }
 
     /// How many rooms there are.
+    #[cfg(test)]
     pub(super) fn rooms(&self) -> usize {
         self.regions.len()
     }
