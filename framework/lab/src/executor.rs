@@ -25,7 +25,7 @@ pub enum Executor {
     /// On GPUs.
     Cuda {
         /// The engine's part.
-        replicas: CudaReplicas,
+        replicas: Box<CudaReplicas>,
         /// What the optimizer keeps; none where the GPU has its update, and the velocities.
         slots: Option<Slots>,
         /// The processor's threads, for what the GPU does not do.
@@ -59,6 +59,7 @@ impl Executor {
             Devices::Cuda { ordinals, gpus } => {
                 let devices = gpus.open(ordinals, engine_precision(train.precision))?;
                 let replicas = CudaReplicas::new(net, &CudaOptions { max_batch, batch_norm }, devices)?;
+                let replicas = Box::new(replicas);
                 Ok(Self::Cuda { replicas, slots: Some(Slots::new()), pool: ThreadPool::new(threads)? })
             }
         }
