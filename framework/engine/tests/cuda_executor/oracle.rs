@@ -26,7 +26,7 @@ impl Case {
     }
 
     /// The last output gets no seed.
-    fn given<'a, T>(&self, seeds: &'a [Vec<T>]) -> Vec<Option<&'a [T]>> {
+    fn given<T>(seeds: &[Vec<T>]) -> Vec<Option<&[T]>> {
         let last = seeds.len() - 1;
         seeds.iter().enumerate().map(|(k, seed)| (k != last || k == 0).then_some(&seed[..])).collect()
     }
@@ -54,8 +54,8 @@ impl Case {
             errors.push((format!("output {}", output.name), error));
         }
         let seeds: Vec<Vec<f64>> = self.seeds.iter().map(wide).collect();
-        let (gradients, _) = oracle.backward(&self.given(&seeds));
-        executor.backward(&self.given(&self.seeds))?;
+        let (gradients, _) = oracle.backward(&Self::given(&seeds));
+        executor.backward(&Self::given(&self.seeds))?;
         let largest = gradients.iter().flatten().fold(0f64, |largest, value| largest.max(value.abs()));
         for (i, parameter) in self.net.parameters().iter().enumerate() {
             let error = relative_error(&executor.gradient(i)?, &gradients[i], 0.01 * largest);
@@ -124,7 +124,7 @@ fn passes_do_not_depend_on_what_ran_before() {
     let step = |case: &Case, executor: &mut CudaReplicas| {
         executor.forward(&case.images, case.batch, Mode::Train).unwrap();
         let outputs = all(4, |k| executor.output(k).to_vec());
-        executor.backward(&case.given(&case.seeds)).unwrap();
+        executor.backward(&Case::given(&case.seeds)).unwrap();
         (outputs, all(case.net.parameters().len(), |i| executor.gradient(i).unwrap()))
     };
     let first = step(&small, &mut executor);
@@ -158,7 +158,7 @@ fn parameters_that_no_output_depends_on_get_zero_gradients() {
         let Some(mut executor) = case.on(2, BatchNormGroup::All, storage) else { return };
         executor.set_gradient(2, &[3.0; 5]).unwrap();
         executor.forward(&case.images, 2, Mode::Train).unwrap();
-        executor.backward(&case.given(&case.seeds)).unwrap();
+        executor.backward(&Case::given(&case.seeds)).unwrap();
         assert!(executor.gradient(0).unwrap().iter().all(|&value| value == 0.0));
         assert!(executor.gradient(1).unwrap().iter().any(|&value| value != 0.0));
         assert_eq!(executor.gradient(2).unwrap(), [0.0; 5]);
