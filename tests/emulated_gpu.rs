@@ -13,8 +13,9 @@ use balpoe::lab::{Devices, Event, Gpus, LogOptions, Resources, RunOptions, Store
 use balpoe_emulation::EmulatedGpu;
 use balpoe_engine::cuda::{Device, Fault, Precision, Storage};
 
-/// What rounding may change in the mean loss of an epoch: three epochs of six steps at a low rate.
-const TOLERANCE: f64 = 2e-3;
+/// What rounding may change in the mean loss of an epoch: three epochs at a low rate, at which steps do not amplify it. 3e-7 was
+/// seen, and 3e-4 where heads and losses run in dfdx on both.
+const TOLERANCE: f64 = 1e-3;
 
 /// Emulated GPUs, with less memory than they need if so wanted.
 #[derive(Debug)]
@@ -53,7 +54,7 @@ fn can_emulate() -> bool {
 fn experiment(sets: &[&str]) -> Experiment {
     let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/experiments/tiny.toml");
     let text = fs::read_to_string(tiny).expect("the miniature");
-    let sets = sets.iter().copied().chain(["train.precision=\"f32\""]);
+    let sets = sets.iter().copied().chain(["train.precision=\"f32\"", "optimizer.learning_rate=0.002"]);
     let overrides: Vec<Override> = sets.map(|set| Override::Set(set.to_owned())).collect();
     Experiment::parse("tiny", &text, &overrides, &mut Sources::default()).expect("an experiment")
 }
