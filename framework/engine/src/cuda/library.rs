@@ -101,7 +101,10 @@ impl Library {
             // SAFETY: NVIDIA's libraries may be opened at any time; they are opened once and for all when used.
             let Ok(handle) = (unsafe { Handle::new(&name) }) else { continue };
             let path = opened_file(&name).unwrap_or_else(|| PathBuf::from(&name));
-            return Self { kind, path: Some(path), lacks: functions::first_missing(&handle, kind) };
+            let lacks = functions::first_missing(&handle, kind);
+            // It stays open: some start threads, and opening hundreds of megabytes again takes its time.
+            std::mem::forget(handle);
+            return Self { kind, path: Some(path), lacks };
         }
         Self { kind, path: None, lacks: None }
     }

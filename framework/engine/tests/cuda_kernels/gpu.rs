@@ -24,7 +24,7 @@ impl GpuMachine {
         let capability = cuda.gpus.ok()?.first()?.capability;
         let context = CudaContext::new(0).unwrap();
         let load = |file: &balpoe_engine::cuda::KernelFile| {
-            context.load_module(Ptx::from_src(file.compile(storage, capability).unwrap())).unwrap()
+            context.load_module(Ptx::from_binary(file.compile(storage, capability).unwrap())).unwrap()
         };
         let modules = KERNEL_FILES.iter().map(load).collect();
         Some(Self { stream: context.default_stream(), modules, memory: RefCell::default() })

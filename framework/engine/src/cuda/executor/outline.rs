@@ -116,7 +116,8 @@ impl Outline {
         let exchanges = share::splits_groups(&shares, self.batch_norm);
         let group = match self.batch_norm {
             BatchNormGroup::All => batch,
-            BatchNormGroup::Images(images) => images,
+            // Larger ones are the batch as well, and kernels count rows of a group in 31 bits.
+            BatchNormGroup::Images(images) => images.min(batch),
         };
         self.parts(batch, &shares, group, exchanges)
     }

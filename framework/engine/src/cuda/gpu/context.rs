@@ -5,10 +5,10 @@ use crate::cuda::Fault;
 use cudarc::driver::sys::{self, CUcontext, CUdevice};
 use std::fmt;
 
-/// The context of a GPU that all parts of the process share, and the GPU's name for messages.
+/// The context of a GPU that all parts of the process share, and the GPU's name for messages. It stays open as long as the
+/// process: the last to release it would reset it, and every library would load its kernels again for the next cell.
 pub(super) struct Context {
     name: String,
-    device: CUdevice,
     handle: CUcontext,
 }
 
@@ -18,13 +18,14 @@ unsafe impl Send for Context {}
 impl Context {
     /// Opens a GPU. The driver must have been found.
     pub(super) fn open(ordinal: usize, name: String) -> Result<Self, Fault> {
-        let mut context = Self { name, device: 0, handle: std::ptr::null_mut() };
-        let (device, handle) = (&raw mut context.device, &raw mut context.handle);
+        let mut context = Self { name, handle: std::ptr::null_mut() };
+        let mut device: CUdevice = 0;
+        let handle = &raw mut context.handle;
         // SAFETY: the driver writes to places that are there.
         unsafe {
             context.check(sys::cuInit(0), "start the driver")?;
-            context.check(sys::cuDeviceGet(device, ordinal as i32), "open the device")?;
-            context.check(sys::cuDevicePrimaryCtxRetain(handle, context.device), "open a context")?;
+            context.check(sys::cuDeviceGet(&raw mut device, ordinal as i32), "open the device")?;
+            context.check(sys::cuDevicePrimaryCtxRetain(handle, device), "open a context")?;
         }
         context.enter()?;
         Ok(context)
@@ -32,7 +33,7 @@ impl Context {
 
     /// Makes what this thread asks of the driver concern this GPU.
     pub(super) fn enter(&self) -> Result<(), Fault> {
-        // SAFETY: the context stays open as long as `self`.
+        // SAFETY: the context stays open.
         self.check(unsafe { sys::cuCtxSetCurrent(self.handle) }, "enter the context")
     }
 
@@ -52,14 +53,5 @@ impl Context {
     /// A fault of this device.
     pub(super) fn fault(&self, action: impl fmt::Display, message: impl Into<String>) -> Fault {
         Fault::Failed { device: self.name.clone(), action: action.to_string(), message: message.into() }
-    }
-}
-
-impl Drop for Context {
-    fn drop(&mut self) {
-        if !self.handle.is_null() {
-            // SAFETY: retained in `open`; nobody else releases it. A refusal concerns nobody any more.
-            let _ = unsafe { sys::cuDevicePrimaryCtxRelease_v2(self.device) };
-        }
     }
 }

@@ -109,7 +109,7 @@ impl Device for Gpu {
     }
 
     fn allocate(&self, bytes: usize) -> Result<Address, Fault> {
-        self.lock().enter(|state| {
+        self.lock().enter_to_prepare(|state| {
             let address = memory::allocate(bytes, &state.context)?;
             state.clear(address, bytes.max(1))?;
             Ok(address)
@@ -135,7 +135,7 @@ impl Device for Gpu {
 
     fn prepare(&self, commands: Vec<Command>) -> Result<Box<dyn Prepared>, Fault> {
         let device = Arc::clone(&self.state);
-        let list = self.lock().enter(|state| List::new(commands, state, device))?;
+        let list = self.lock().enter_to_prepare(|state| List::new(commands, state, device))?;
         Ok(Box::new(list))
     }
 }

@@ -22,10 +22,10 @@ impl Modules {
         let compiled = compiled(capability, storage)
             .map_err(|error| context.fault("take the kernels", error.to_string()))?;
         let mut loaded = Self { modules: Vec::new(), functions: BTreeMap::new() };
-        for (file, ptx) in KERNEL_FILES.iter().zip(compiled.iter()) {
+        for (file, code) in KERNEL_FILES.iter().zip(compiled.iter()) {
             let mut module = std::ptr::null_mut();
-            // SAFETY: the text ends with a zero byte; the driver writes to a place that is there.
-            let status = unsafe { sys::cuModuleLoadData(&raw mut module, ptx.as_ptr().cast()) };
+            // SAFETY: it is machine code, or text that ends with a zero byte; the driver writes to a place that is there.
+            let status = unsafe { sys::cuModuleLoadData(&raw mut module, code.as_ptr().cast()) };
             context.check(status, format_args!("load {}", file.name))?;
             loaded.modules.push(module);
             for &kernel in file.kernels {
@@ -56,18 +56,17 @@ impl Drop for Modules {
     }
 }
 
-/// The PTX of every file.
-fn compiled(capability: (u32, u32), storage: Storage) -> Result<Arc<Vec<CString>>, KernelError> {
+/// Every file, compiled.
+fn compiled(capability: (u32, u32), storage: Storage) -> Result<Arc<Vec<Vec<u8>>>, KernelError> {
     type Key = ((u32, u32), bool);
-    static COMPILED: Mutex<BTreeMap<Key, Arc<Vec<CString>>>> = Mutex::new(BTreeMap::new());
+    static COMPILED: Mutex<BTreeMap<Key, Arc<Vec<Vec<u8>>>>> = Mutex::new(BTreeMap::new());
     let key = (capability, storage == Storage::Bf16);
     let mut known = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(texts) = known.get(&key) {
-        return Ok(Arc::clone(texts));
+    if let Some(codes) = known.get(&key) {
+        return Ok(Arc::clone(codes));
     }
-    let text = |ptx: String| CString::new(ptx).expect("PTX has no zero bytes");
-    let texts = KERNEL_FILES.iter().map(|file| file.compile(storage, capability).map(text));
-    let texts = Arc::new(texts.collect::<Result<Vec<_>, _>>()?);
-    known.insert(key, Arc::clone(&texts));
-    Ok(texts)
+    let codes = KERNEL_FILES.iter().map(|file| file.compile(storage, capability));
+    let codes = Arc::new(codes.collect::<Result<Vec<_>, _>>()?);
+    known.insert(key, Arc::clone(&codes));
+    Ok(codes)
 }

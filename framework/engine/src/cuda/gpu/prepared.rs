@@ -23,7 +23,8 @@ pub(super) struct List {
 enum Progress {
     New,
     RanOnce,
-    Recorded(Recording),
+    /// Under this number.
+    Recorded(usize),
     /// Not wanted, or something in it cannot be recorded.
     Unrecorded,
 }
@@ -59,9 +60,12 @@ impl List {
         for command in commands {
             steps.extend(Step::of(command, state)?);
         }
-        if state.sums.is_some() {
+        if steps.iter().any(Step::is_sum) {
             // A recording must not end while something that it began goes on; waiting twice costs nothing.
             steps.push(Step::EndSums);
+        } else {
+            // Nor may it wait for what was begun outside of it (`CUDA_ERROR_STREAM_CAPTURE_ISOLATION`).
+            steps.retain(|step| !matches!(step, Step::EndSums));
         }
         let workspace_bytes = steps.iter().map(Step::workspace).max().unwrap_or(0);
         let workspace =
@@ -86,18 +90,26 @@ impl Prepared for List {
                 }
                 Progress::RanOnce => match Recording::of(&state.work, &state.context, || issue(state)) {
                     Ok(recording) => {
+                        let number = state.recorded;
                         state.recorded += 1;
                         recording.replay(&state.work, &state.context)?;
-                        *progress = Progress::Recorded(recording);
+                        state.recordings.insert(number, recording);
+                        *progress = Progress::Recorded(number);
                         Ok(())
                     }
+                    // Sums are recorded by all GPUs of a group or by none (NCCL's guide, "Using NCCL with CUDA Graphs").
+                    Err(fault) if steps.iter().any(Step::is_sum) => Err(fault),
                     // Slower and right: if the device itself has failed, this says so.
                     Err(_) => {
                         *progress = Progress::Unrecorded;
                         issue(state)
                     }
                 },
-                Progress::Recorded(recording) => recording.replay(&state.work, &state.context),
+                // It went when the group was left.
+                Progress::Recorded(number) => state
+                    .recordings
+                    .get(number)
+                    .map_or(Err(Fault::Peer), |recording| recording.replay(&state.work, &state.context)),
                 Progress::Unrecorded => issue(state),
             }
         })
@@ -114,7 +126,9 @@ impl Drop for List {
         // The workspace must not go while something uses it.
         let _ = device.enter(|state| state.wait());
         self.workspace = None;
-        self.state = Progress::Unrecorded;
+        if let Progress::Recorded(number) = self.state {
+            device.recordings.remove(&number);
+        }
     }
 }
 
@@ -142,6 +156,10 @@ impl Step {
             Command::EndSums if is_group => vec![Self::EndSums],
             Command::Sum { .. } | Command::BeginSum { .. } | Command::EndSums => Vec::new(),
         })
+    }
+
+    fn is_sum(&self) -> bool {
+        matches!(self, Self::BeginSum(..))
     }
 
     fn workspace(&self) -> usize {

@@ -5,17 +5,23 @@ use super::convolution::Cudnn;
 use super::memory::PinnedMemory;
 use super::modules::Modules;
 use super::product::CublasLt;
+use super::recording::Recording;
 use super::staging::Staging;
 use super::stream::{Event, Stream};
 use super::sums::Sums;
 use crate::cuda::{Address, Fault, Precision};
 use cudarc::driver::sys::{self, CUresult};
+use std::collections::BTreeMap;
 
 /// Downloads of up to so many bytes (a loss) arrive in memory that the GPU writes by itself.
 const LANDING: usize = 64 << 10;
 
 /// An open GPU. Its parts are closed in the order in which they stand here.
 pub(super) struct State {
+    /// By the numbers of the lists that were recorded. They stand here, and not with the lists, because they must go before
+    /// the way to the other GPUs does: NCCL waits for every recording that holds a sum, for ever if need be
+    /// (`commDestroySync` in NCCL's `init.cc`; NVIDIA, "CUDA graphs must be destroyed before NCCL communicators").
+    pub(super) recordings: BTreeMap<usize, Recording>,
     /// None where the group is one GPU.
     pub(super) sums: Option<Sums>,
     pub(super) cudnn: Cudnn,
@@ -42,6 +48,7 @@ impl State {
     ) -> Result<Self, Fault> {
         let work = Stream::new(&context)?;
         Ok(Self {
+            recordings: BTreeMap::new(),
             sums,
             cudnn: Cudnn::open(&work, &context)?,
             cublas: CublasLt::open(&context)?,
@@ -61,13 +68,32 @@ impl State {
         &mut self,
         action: impl FnOnce(&mut Self) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        self.context.enter()?;
-        let done = action(self);
-        if let (Err(_), Some(sums)) = (&done, &mut self.sums) {
-            sums.group().fail();
-            sums.abort();
+        let done = self.context.enter().and_then(|()| action(self));
+        if done.is_err() {
+            self.leave_group();
         }
         done
+    }
+
+    /// The same for what comes before any work: too little memory leaves the group as it is.
+    pub(super) fn enter_to_prepare<T>(
+        &mut self,
+        action: impl FnOnce(&mut Self) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let done = self.context.enter().and_then(|()| action(self));
+        if !matches!(done, Ok(_) | Err(Fault::Memory { .. })) {
+            self.leave_group();
+        }
+        done
+    }
+
+    /// Says that this GPU will do no more sums, and gives up on those that the others will not come to.
+    fn leave_group(&mut self) {
+        if let Some(sums) = &mut self.sums {
+            sums.group().fail();
+            self.recordings.clear();
+            sums.abort();
+        }
     }
 
     pub(super) fn clear(&self, address: Address, bytes: usize) -> Result<(), Fault> {
@@ -124,10 +150,8 @@ impl State {
 impl Drop for State {
     fn drop(&mut self) {
         let _ = self.context.enter();
-        if let Some(sums) = &mut self.sums
-            && sums.group().has_failed()
-        {
-            sums.abort();
+        if self.sums.as_ref().is_some_and(|sums| sums.group().has_failed()) {
+            self.leave_group();
         }
         let _ = self.wait();
     }

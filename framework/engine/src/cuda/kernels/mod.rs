@@ -3,6 +3,9 @@
 //! They are held against plain references by tests that run them in an emulation of blocks and threads on the processor, and
 //! on a GPU where there is one. As of this version they have never run on a GPU.
 
+mod compiler;
+
+use compiler::Target;
 use thiserror::Error;
 
 /// How feature maps are stored; arithmetic is in `f32` either way, sums over many values in `f64`.
@@ -72,7 +75,7 @@ pub const KERNEL_FILES: [KernelFile; 8] = [
 
 /// Why a file of kernels was not compiled.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("cannot compile {file} for {architecture}: {message}; this is a defect of balpoe")]
+#[error("cannot compile {file} for {architecture}: {message}")]
 pub struct KernelError {
     /// Name of the file.
     pub file: &'static str,
@@ -92,21 +95,20 @@ impl KernelFile {
         format!("{definition}{PRELUDE}\n#line 1 \"{}\"\n{}", self.name, self.text)
     }
 
-    /// Compiles the file to PTX for a compute capability such as `(9, 0)`. NVRTC's library must have been found.
+    /// Compiles the file for a compute capability such as `(9, 0)`, to what the driver loads: machine code, or PTX where the
+    /// compiler does not know so new a GPU. NVRTC's library must have been found.
     ///
     /// # Errors
-    /// If the compiler refuses.
-    pub fn compile(&self, storage: Storage, capability: (u32, u32)) -> Result<String, KernelError> {
-        let architecture = format!("compute_{}{}", capability.0, capability.1);
-        let options = cudarc::nvrtc::CompileOptions {
-            options: vec![format!("--gpu-architecture={architecture}")],
-            ..Default::default()
-        };
-        let compiled = cudarc::nvrtc::compile_ptx_with_opts(self.source(storage), options);
-        compiled.map(|ptx| ptx.to_src()).map_err(|error| KernelError {
-            file: self.name,
-            architecture,
-            message: error.to_string(),
-        })
+    /// If the compiler refuses, or every GPU that it knows is newer.
+    pub fn compile(&self, storage: Storage, capability: (u32, u32)) -> Result<Vec<u8>, KernelError> {
+        let (major, minor) = capability;
+        let refused =
+            |architecture: String| move |message| KernelError { file: self.name, architecture, message };
+        let wanted = format!("compute capability {major}.{minor}");
+        let known = compiler::known_capabilities().map_err(refused(wanted.clone()))?;
+        let target = Target::choose(capability, &known)
+            .ok_or_else(|| "this version of NVRTC knows newer GPUs only; install an older one".to_owned())
+            .map_err(refused(wanted))?;
+        compiler::compile(&self.source(storage), target).map_err(refused(target.architecture()))
     }
 }

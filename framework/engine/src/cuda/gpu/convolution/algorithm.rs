@@ -1,11 +1,11 @@
 //! Which of cuDNN's algorithms computes a convolution.
 
-use super::descriptors::Descriptors;
-use crate::cuda::ConvolutionPass;
+use super::descriptors::{Descriptors, arithmetic};
+use crate::cuda::{ConvolutionPass, Precision};
 use cudarc::cudnn::sys::{
     self, cudnnConvolutionBwdDataAlgo_t as InputAlgorithm,
     cudnnConvolutionBwdFilterAlgo_t as WeightAlgorithm, cudnnConvolutionFwdAlgo_t as ForwardAlgorithm,
-    cudnnDeterminism_t as Determinism, cudnnHandle_t, cudnnStatus_t as Status,
+    cudnnDeterminism_t as Determinism, cudnnHandle_t, cudnnMathType_t as Arithmetic, cudnnStatus_t as Status,
 };
 
 /// Bytes that an algorithm may take beside the tensors. A number of its own, not what is free: the choice must not depend on
@@ -26,14 +26,19 @@ pub(super) enum Algorithm {
 /// The first of the algorithms that cuDNN suggests, fastest first by its own rules, that gives the same result each time,
 /// and bytes of its workspace. Nothing is timed: the fastest of two that are as fast would change from run to run, and with
 /// it the last bits of every result.
+///
+/// cuDNN suggests pairs of an algorithm and its arithmetic, and leaves it to the caller to describe the convolution with that
+/// arithmetic (PyTorch's `Conv_v7.cpp`, note "behavior of cudnnFind and cudnnGet"); so this leaves it in the description.
 pub(super) fn choose(
     cudnn: cudnnHandle_t,
     pass: ConvolutionPass,
     descriptors: &Descriptors,
+    precision: Precision,
 ) -> Option<(Algorithm, usize)> {
     let Descriptors { x, weight, y, convolution } = descriptors;
     let (x, weight, y, window) = (x.0, weight.0, y.0, convolution.0);
-    let workspace = |algorithm: Algorithm| {
+    let workspace = |(algorithm, arithmetic): (Algorithm, Arithmetic)| {
+        descriptors.convolution.set_arithmetic(arithmetic).ok()?;
         let mut bytes = 0;
         let room = &raw mut bytes;
         // SAFETY: handle and descriptions are there; the library writes to a place that is there.
@@ -64,7 +69,7 @@ pub(super) fn choose(
                 },
                 |suggestion| {
                     reproducible(suggestion.status, suggestion.determinism)
-                        .then_some(Algorithm::Forward(suggestion.algo))
+                        .then_some((Algorithm::Forward(suggestion.algo), suggestion.mathType))
                 },
             ),
             ConvolutionPass::Input => suggestions(
@@ -75,7 +80,7 @@ pub(super) fn choose(
                 },
                 |suggestion| {
                     reproducible(suggestion.status, suggestion.determinism)
-                        .then_some(Algorithm::Input(suggestion.algo))
+                        .then_some((Algorithm::Input(suggestion.algo), suggestion.mathType))
                 },
             ),
             ConvolutionPass::Weight => suggestions(
@@ -86,12 +91,60 @@ pub(super) fn choose(
                 },
                 |suggestion| {
                     reproducible(suggestion.status, suggestion.determinism)
-                        .then_some(Algorithm::Weight(suggestion.algo))
+                        .then_some((Algorithm::Weight(suggestion.algo), suggestion.mathType))
                 },
             ),
         }
     };
-    first_that_fits(&suggested, fallback(pass), workspace)
+    let fallback: Vec<Suggestion> =
+        fallback(pass).iter().map(|&algorithm| (algorithm, arithmetic(precision))).collect();
+    first_that_fits(&in_precision(suggested, precision), &fallback, workspace)
+}
+
+/// An algorithm, and how it multiplies.
+type Suggestion = (Algorithm, Arithmetic);
+
+/// What of the suggestions is for a precision, the best first: in `f32` nothing that rounds before it multiplies (tensor cores)
+/// or that loses digits on the way (Winograd); in bf16 tensor cores before everything else, which has a tenth of their speed.
+fn in_precision(mut suggested: Vec<Suggestion>, precision: Precision) -> Vec<Suggestion> {
+    let on_tensor_cores = |&(_, arithmetic): &Suggestion| {
+        matches!(
+            arithmetic,
+            Arithmetic::CUDNN_TENSOR_OP_MATH | Arithmetic::CUDNN_TENSOR_OP_MATH_ALLOW_CONVERSION
+        )
+    };
+    match precision {
+        Precision::F32 => suggested.retain_mut(|suggestion| {
+            let keeps = !on_tensor_cores(suggestion) && !is_winograd(suggestion.0);
+            // The default would let cuDNN take TensorFloat-32.
+            suggestion.1 = Arithmetic::CUDNN_FMA_MATH;
+            keeps
+        }),
+        Precision::Tf32 => {}
+        Precision::Bf16 => suggested.sort_by_key(|suggestion| !on_tensor_cores(suggestion)),
+    }
+    suggested
+}
+
+fn is_winograd(algorithm: Algorithm) -> bool {
+    use ForwardAlgorithm::{
+        CUDNN_CONVOLUTION_FWD_ALGO_WINOGRAD as WINOGRAD,
+        CUDNN_CONVOLUTION_FWD_ALGO_WINOGRAD_NONFUSED as NONFUSED,
+    };
+    use InputAlgorithm::{
+        CUDNN_CONVOLUTION_BWD_DATA_ALGO_WINOGRAD as INPUT_WINOGRAD,
+        CUDNN_CONVOLUTION_BWD_DATA_ALGO_WINOGRAD_NONFUSED as INPUT_NONFUSED,
+    };
+    use WeightAlgorithm::{
+        CUDNN_CONVOLUTION_BWD_FILTER_ALGO_WINOGRAD as WEIGHT_WINOGRAD,
+        CUDNN_CONVOLUTION_BWD_FILTER_ALGO_WINOGRAD_NONFUSED as WEIGHT_NONFUSED,
+    };
+    matches!(
+        algorithm,
+        Algorithm::Forward(WINOGRAD | NONFUSED)
+            | Algorithm::Input(INPUT_WINOGRAD | INPUT_NONFUSED)
+            | Algorithm::Weight(WEIGHT_WINOGRAD | WEIGHT_NONFUSED)
+    )
 }
 
 /// What a function of cuDNN suggests.
@@ -100,8 +153,8 @@ pub(super) fn choose(
 /// `ask` fills as many places as it counts, and has room for [`SUGGESTIONS`].
 unsafe fn suggestions<S>(
     ask: impl FnOnce(*mut i32, *mut S) -> Status,
-    algorithm: impl FnMut(&S) -> Option<Algorithm>,
-) -> Vec<Algorithm> {
+    suggestion: impl FnMut(&S) -> Option<Suggestion>,
+) -> Vec<Suggestion> {
     let mut count = 0;
     let mut room = Vec::<S>::with_capacity(SUGGESTIONS);
     let status = ask(&raw mut count, room.as_mut_ptr());
@@ -109,7 +162,7 @@ unsafe fn suggestions<S>(
         // SAFETY: the caller's word.
         unsafe { room.set_len((count.max(0) as usize).min(SUGGESTIONS)) };
     }
-    room.iter().filter_map(algorithm).collect()
+    room.iter().filter_map(suggestion).collect()
 }
 
 fn reproducible(status: Status, determinism: Determinism) -> bool {
@@ -132,14 +185,14 @@ fn fallback(pass: ConvolutionPass) -> &'static [Algorithm] {
 /// The first algorithm that takes this convolution (a suggestion may be for other arithmetic than what was asked for) with a
 /// workspace within bounds.
 fn first_that_fits(
-    suggested: &[Algorithm],
-    fallback: &[Algorithm],
-    workspace: impl Fn(Algorithm) -> Option<usize>,
+    suggested: &[Suggestion],
+    fallback: &[Suggestion],
+    workspace: impl Fn(Suggestion) -> Option<usize>,
 ) -> Option<(Algorithm, usize)> {
     let all = suggested.iter().chain(fallback);
-    all.copied().find_map(|algorithm| {
-        let bytes = workspace(algorithm)?;
-        (bytes <= WORKSPACE).then_some((algorithm, bytes))
+    all.copied().find_map(|suggestion| {
+        let bytes = workspace(suggestion)?;
+        (bytes <= WORKSPACE).then_some((suggestion.0, bytes))
     })
 }
 
@@ -153,18 +206,36 @@ mod tests {
             CUDNN_CONVOLUTION_FWD_ALGO_FFT as FFT, CUDNN_CONVOLUTION_FWD_ALGO_GEMM as GEMM,
             CUDNN_CONVOLUTION_FWD_ALGO_WINOGRAD as WINOGRAD,
         };
-        let [fft, gemm, winograd] = [FFT, GEMM, WINOGRAD].map(Algorithm::Forward);
-        let workspace = |algorithm| match algorithm {
+        let with = |algorithm| (algorithm, Arithmetic::CUDNN_DEFAULT_MATH);
+        let [fft, gemm, winograd] = [FFT, GEMM, WINOGRAD].map(|it| with(Algorithm::Forward(it)));
+        let last: Vec<Suggestion> = fallback(ConvolutionPass::Forward).iter().copied().map(with).collect();
+        let workspace = |(algorithm, _): Suggestion| match algorithm {
             Algorithm::Forward(FFT) => None,
             Algorithm::Forward(GEMM) => Some(WORKSPACE + 1),
             _ => Some(12),
         };
-        let choose = |suggested: &[Algorithm]| {
-            first_that_fits(suggested, fallback(ConvolutionPass::Forward), workspace)
-        };
-        assert_eq!(choose(&[fft, gemm, winograd]), Some((winograd, 12)));
-        assert_eq!(choose(&[gemm, fft]), Some((fallback(ConvolutionPass::Forward)[0], 12)));
+        let choose = |suggested: &[Suggestion]| first_that_fits(suggested, &last, workspace);
+        assert_eq!(choose(&[fft, gemm, winograd]), Some((winograd.0, 12)));
+        assert_eq!(choose(&[gemm, fft]), Some((last[0].0, 12)));
         assert_eq!(first_that_fits(&[gemm], &[], workspace), None);
+    }
+
+    #[test]
+    fn suggestions_are_for_the_precision() {
+        use Arithmetic::{
+            CUDNN_DEFAULT_MATH as DEFAULT, CUDNN_FMA_MATH as FMA, CUDNN_TENSOR_OP_MATH as TENSOR,
+        };
+        use ForwardAlgorithm::{
+            CUDNN_CONVOLUTION_FWD_ALGO_GEMM as GEMM, CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_GEMM as IMPLICIT,
+            CUDNN_CONVOLUTION_FWD_ALGO_WINOGRAD as WINOGRAD,
+        };
+        let [gemm, implicit, winograd] = [GEMM, IMPLICIT, WINOGRAD].map(Algorithm::Forward);
+        let suggested = vec![(winograd, DEFAULT), (gemm, FMA), (implicit, TENSOR), (gemm, DEFAULT)];
+        let of = |precision| in_precision(suggested.clone(), precision);
+        assert_eq!(of(Precision::F32), [(gemm, FMA), (gemm, FMA)]);
+        assert_eq!(of(Precision::Tf32), suggested);
+        let sorted = [(implicit, TENSOR), (winograd, DEFAULT), (gemm, FMA), (gemm, DEFAULT)];
+        assert_eq!(of(Precision::Bf16), sorted);
     }
 
     #[test]

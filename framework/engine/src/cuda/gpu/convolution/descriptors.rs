@@ -53,6 +53,14 @@ descriptor!(
     sys::cudnnDestroyConvolutionDescriptor
 );
 
+impl Window {
+    /// How factors are rounded before they are multiplied.
+    pub(super) fn set_arithmetic(&self, arithmetic: cudnnMathType_t) -> Result<(), String> {
+        // SAFETY: the description is there.
+        done(unsafe { sys::cudnnSetConvolutionMathType(self.0, arithmetic) })
+    }
+}
+
 /// All that cuDNN is told about a convolution.
 pub(super) struct Descriptors {
     pub(super) x: Tensor,
@@ -84,8 +92,8 @@ impl Descriptors {
             let ([rows, columns], [down, right]) = (geometry.padding, geometry.stride);
             done(sys::cudnnSetConvolution2dDescriptor(window, rows, columns, down, right, 1, 1, mode, sums))?;
             done(sys::cudnnSetConvolutionGroupCount(window, geometry.groups))?;
-            done(sys::cudnnSetConvolutionMathType(window, arithmetic(precision)))?;
         }
+        descriptors.convolution.set_arithmetic(arithmetic(precision))?;
         Ok(descriptors)
     }
 }
@@ -102,7 +110,7 @@ fn number(storage: Storage) -> cudnnDataType_t {
 }
 
 /// What cuDNN may round before it multiplies: by default it takes TensorFloat-32 for `f32`.
-fn arithmetic(precision: Precision) -> cudnnMathType_t {
+pub(super) fn arithmetic(precision: Precision) -> cudnnMathType_t {
     match precision {
         Precision::F32 => cudnnMathType_t::CUDNN_FMA_MATH,
         Precision::Tf32 => cudnnMathType_t::CUDNN_DEFAULT_MATH,

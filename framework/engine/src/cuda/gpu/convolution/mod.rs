@@ -43,7 +43,7 @@ impl Cudnn {
         let geometry = Geometry::of(convolution).map_err(|message| context.fault(&action, message))?;
         let descriptors =
             Descriptors::new(&geometry, precision).map_err(|message| context.fault(&action, message))?;
-        let chosen = algorithm::choose(self.0, convolution.pass, &descriptors);
+        let chosen = algorithm::choose(self.0, convolution.pass, &descriptors, precision);
         let (algorithm, workspace) =
             chosen.ok_or_else(|| context.fault(&action, "cuDNN has no reproducible algorithm for it"))?;
         Ok(PreparedConvolution { convolution: *convolution, descriptors, algorithm, workspace })
