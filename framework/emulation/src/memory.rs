@@ -46,7 +46,8 @@ impl Memory {
 
     /// Zeros; `Err` has the bytes that are free where these do not suffice.
     pub(crate) fn allocate(&self, bytes: usize) -> Result<Address, usize> {
-        let free = *self.size.lock().unwrap_or_else(PoisonError::into_inner) - self.allocated();
+        let size = *self.size.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = size.saturating_sub(self.allocated());
         if bytes > free {
             return Err(free);
         }

@@ -312,12 +312,14 @@ impl CudaReplicas {
         }
         check_adjustments(loss, logits.len(), classes)?;
         let shape = LossShape { logits, classes };
-        let forget = self.plans.step.as_ref().is_none_or(|(old, _)| *old != shape);
-        if forget {
-            let layout = plan(&self.outline, &Purpose::Step(shape.clone()));
-            self.plans.step = Some((shape, layout));
-        }
-        self.replicas.iter_mut().try_for_each(|replica| replica.set_loss(loss, forget))
+        // Until all devices have it there is none, so that no step runs on what some of them have.
+        let (layout, forget) = match self.plans.step.take() {
+            Some((old, layout)) if old == shape => (layout, false),
+            _ => (plan(&self.outline, &Purpose::Step(shape.clone())), true),
+        };
+        self.replicas.iter_mut().try_for_each(|replica| replica.set_loss(loss, forget))?;
+        self.plans.step = Some((shape, layout));
+        Ok(())
     }
 
     /// A whole step on the devices: forward pass, loss, backward pass, update. `frozen` parameters stay as they are; so do all

@@ -6,6 +6,8 @@
 
 // Grid (rows, experts), block one-dimensional of up to 256 threads, a power of two. Tensors of an expert follow one another:
 // logits and gradient [experts][rows][classes], adjustment [experts][classes], losses [experts][rows].
+// A class without images may have an adjustment of minus infinity: what weighs nothing is not added, since 0 x infinity is no
+// number.
 extern "C" __global__ void logit_adjusted_cross_entropy(
     const float* logits, const float* adjustment, const int* first, const int* second, const float* lambda,
     const float* smoothing, float weight, float* gradient, float* losses, int rows, int classes) {
@@ -33,8 +35,11 @@ extern "C" __global__ void logit_adjusted_cross_entropy(
         out[c] = weight * (expf(z[c] + bias[c] - largest) / sum - target);
     }
     if (threadIdx.x == 0) {
-        float expected = own * (z[first[row]] + bias[first[row]]) + other * (z[second[row]] + bias[second[row]]);
-        losses[(index_t)expert * rows + row] = largest + logf(sum) - (expected + share * total);
+        float expected = 0.0f;
+        if (own != 0.0f) expected += own * (z[first[row]] + bias[first[row]]);
+        if (other != 0.0f) expected += other * (z[second[row]] + bias[second[row]]);
+        if (share != 0.0f) expected += share * total;
+        losses[(index_t)expert * rows + row] = largest + logf(sum) - expected;
     }
 }
 
