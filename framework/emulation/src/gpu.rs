@@ -33,7 +33,8 @@ impl State {
 }
 
 impl EmulatedGpu {
-    /// Devices that add values up; `None` where there is no C++ compiler (`g++`).
+    /// Devices that add values up; `None` where there is no C++ compiler (`g++`), or `BALPOE_EMULATION` is
+    /// `off`.
     pub fn group(devices: usize, storage: Storage) -> Option<Vec<Self>> {
         let kernels = Kernels::get(storage)?;
         let meeting = Arc::new(Meeting::new(devices));
