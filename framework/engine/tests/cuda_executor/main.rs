@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod oracle;
+mod steps;
 
 use balpoe_emulation::EmulatedGpu;
 use balpoe_engine::cuda::{Device, Storage};

@@ -356,7 +356,9 @@ impl CudaReplicas {
             };
             replica.write_step(&targets, sgd)?;
             replica.run(&pass, &images[own.start * image..own.end * image])?;
-            if rank == 0 { replica.outcome().map(Some) } else { Ok(None) }
+            // All wait for their own: a device that fails in the middle would keep the others waiting, and nobody would ask it.
+            let outcome = replica.outcome()?;
+            Ok((rank == 0).then_some(outcome))
         })?;
         self.statistics_behind = true;
         let [loss, correct] = outcomes.into_iter().flatten().next().unwrap_or([f64::NAN; 2]);
