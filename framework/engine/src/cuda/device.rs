@@ -32,6 +32,11 @@ impl Argument {
         Self(words)
     }
 
+    /// The bytes, eight at a time.
+    pub(super) fn words(&self) -> &[u64] {
+        &self.0
+    }
+
     /// The value's first byte, for a launch.
     pub fn as_ptr(&self) -> *const u64 {
         self.0.as_ptr()

@@ -19,7 +19,7 @@ pub use device::{
     Address, Argument, Command, Convolution, ConvolutionPass, Device, Fault, Launch, Number, Prepared,
     Product,
 };
-pub use executor::{CudaOptions, CudaReplicas, StepOutcome};
+pub use executor::{CudaOptions, CudaPreview, CudaReplicas, PassPreview, RoomPreview, StepOutcome};
 pub use gpu::Gpu;
 pub use kernels::{KERNEL_FILES, KernelError, KernelFile, Storage};
 pub use library::{Library, LibraryKind};

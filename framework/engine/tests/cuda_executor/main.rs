@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod oracle;
+mod preview;
 mod steps;
 
 use balpoe_emulation::EmulatedGpu;

@@ -14,10 +14,12 @@ mod loss;
 mod norms;
 mod outline;
 mod parameters;
+mod preview;
 mod program;
 mod replica;
 mod replicas;
 mod rooms;
 mod slabs;
 
+pub use preview::{CudaPreview, PassPreview, RoomPreview};
 pub use replicas::{CudaOptions, CudaReplicas, StepOutcome};

@@ -3,6 +3,7 @@
 //! A program is built twice by the same code: once to see when each room is used, then, as often as wanted and for any smaller
 //! batch, with addresses.
 
+use super::preview::RoomPreview;
 use crate::arena::{Region, assign_offsets};
 use crate::cuda::Address;
 
@@ -44,16 +45,24 @@ impl Layout {
         self.lines * LINE
     }
 
-    /// What all rooms would take together.
-    #[cfg(test)]
-    pub(super) fn bytes_apart(&self) -> usize {
-        self.regions.iter().map(|region| region.len).sum::<usize>() * LINE
+    /// The rooms, in the order in which they are taken.
+    pub(super) fn rooms(&self) -> impl Iterator<Item = RoomPreview> {
+        self.regions.iter().map(|&Region { offset, len, first, last }| RoomPreview {
+            bytes: offset * LINE..(offset + len) * LINE,
+            commands: (first <= last).then_some((first, last)),
+        })
     }
 
-    /// How many rooms there are.
-    #[cfg(test)]
-    pub(super) fn rooms(&self) -> usize {
-        self.regions.len()
+    /// The same rooms one behind the other.
+    pub(super) fn apart(&self) -> Self {
+        let mut lines = 0;
+        let place = |&region: &Region| {
+            let offset = lines;
+            lines += region.len;
+            Region { offset, ..region }
+        };
+        let regions = self.regions.iter().map(place).collect();
+        Self { regions, lines }
     }
 }
 
@@ -121,7 +130,7 @@ mod tests {
             assert_eq!(rooms.address(place, time), Address::NULL);
         }
         let layout = rooms.place();
-        assert_eq!((layout.bytes(), layout.bytes_apart(), layout.rooms()), (1280, 2304, 3));
+        assert_eq!((layout.bytes(), layout.apart().bytes(), layout.rooms().count()), (1280, 2304, 3));
         let mut rooms = Rooms::placed(&layout, Address(4096));
         let [a, b, c] = [500, 100, 1024].map(|bytes| rooms.take(bytes));
         assert_eq!(rooms.address(a, 0), rooms.address(c, 9));
