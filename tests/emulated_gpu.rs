@@ -1,5 +1,6 @@
 //! Cells trained on GPUs that are emulated on the processor: the same training as on the processor, alone, in a group, with
-//! heads and losses in dfdx, and after a change of devices in the middle; and what is said where memory does not suffice.
+//! heads and losses in dfdx, and after a change of devices in the middle; cells dealt out to several; and what is said, and
+//! kept, where a device is lost or its memory does not suffice.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +10,9 @@ use std::time::Duration;
 
 use balpoe::core::config::{Override, Sources};
 use balpoe::core::experiment::Experiment;
-use balpoe::lab::{Devices, Event, Gpus, LogOptions, Resources, RunOptions, Store, run};
+use balpoe::lab::{
+    Devices, Event, FailureClass, Gpus, LabError, LogOptions, Resources, RunOptions, Store, run,
+};
 use balpoe_emulation::EmulatedGpu;
 use balpoe_engine::cuda::{Device, Fault, Precision, Storage};
 
@@ -17,10 +20,18 @@ use balpoe_engine::cuda::{Device, Fault, Precision, Storage};
 /// seen, and 3e-4 where heads and losses run in dfdx on both.
 const TOLERANCE: f64 = 1e-3;
 
-/// Emulated GPUs, with less memory than they need if so wanted.
-#[derive(Debug)]
+/// The miniature's epoch has five batches, and each is one list of commands.
+const LISTS_OF_AN_EPOCH: usize = 5;
+
+/// Emulated GPUs: sound ones, unless one of the others is wanted.
+#[derive(Debug, Default)]
 struct Emulated {
+    /// Bytes of memory, if less than they need.
     memory: Option<usize>,
+    /// The number of a GPU that is lost after so many lists of commands, whenever it is opened.
+    lost: Option<(usize, usize)>,
+    /// The numbers that were opened, in their order.
+    opened: Mutex<Vec<usize>>,
 }
 
 impl Gpus for Emulated {
@@ -31,13 +42,19 @@ impl Gpus for Emulated {
     fn open(&self, ordinals: &[usize], precision: Precision) -> Result<Vec<Box<dyn Device>>, Fault> {
         let storage = if precision == Precision::Bf16 { Storage::Bf16 } else { Storage::F32 };
         let group = EmulatedGpu::group(ordinals.len(), storage).expect("it was looked for");
-        let open = |gpu: EmulatedGpu| {
+        self.opened.lock().expect("no panic").extend(ordinals);
+        let open = |(gpu, &ordinal): (EmulatedGpu, &usize)| {
             if let Some(bytes) = self.memory {
                 gpu.resize(bytes);
             }
+            if let Some((lost, lists)) = self.lost
+                && lost == ordinal
+            {
+                gpu.lose_after(lists);
+            }
             Box::new(gpu) as Box<dyn Device>
         };
-        Ok(group.into_iter().map(open).collect())
+        Ok(group.into_iter().zip(ordinals).map(open).collect())
     }
 }
 
@@ -115,7 +132,7 @@ fn the_same_training_as_on_the_processor() {
     if !can_emulate() {
         return;
     }
-    let gpus = Emulated { memory: None };
+    let gpus = Emulated::default();
     let one = Resources { threads: 1, replicas: 1, devices: Devices::Cuda { ordinals: &[0], gpus: &gpus } };
     let two = Resources { replicas: 2, devices: Devices::Cuda { ordinals: &[0, 1], gpus: &gpus }, ..one };
     let expected = on_processor(&[]);
@@ -132,7 +149,7 @@ fn a_cell_goes_on_on_another_device() {
     if !can_emulate() {
         return;
     }
-    let gpus = Emulated { memory: None };
+    let gpus = Emulated::default();
     let gpu = Resources { threads: 1, replicas: 1, devices: Devices::Cuda { ordinals: &[0], gpus: &gpus } };
     let processor = Resources::processor(1);
     let expected = on_processor(&[]);
@@ -149,8 +166,91 @@ fn too_little_memory_is_an_error_that_says_how_much() {
     if !can_emulate() {
         return;
     }
-    let gpus = Emulated { memory: Some(1 << 20) };
+    let gpus = Emulated { memory: Some(1 << 20), ..Emulated::default() };
     let gpu = Resources { threads: 1, replicas: 1, devices: Devices::Cuda { ordinals: &[0], gpus: &gpus } };
     let error = losses(&[], &store().1, gpu, None).expect_err("it has one MiB");
     assert!(error.contains("MiB"), "{error}");
+}
+
+#[test]
+fn a_cell_whose_gpu_is_lost_goes_on_from_its_checkpoint() {
+    if !can_emulate() {
+        return;
+    }
+    let expected = on_processor(&[]);
+    let sound = Emulated::default();
+    // In the second epoch.
+    for (ordinals, lost) in [(&[0][..], 0), (&[0, 1], 1)] {
+        let (_home, store) = store();
+        let failing = Emulated { lost: Some((lost, LISTS_OF_AN_EPOCH + 2)), ..Emulated::default() };
+        let on = |gpus| Resources {
+            threads: 1,
+            replicas: ordinals.len(),
+            devices: Devices::Cuda { ordinals, gpus },
+        };
+        let error = losses(&[], &store, on(&failing), None).expect_err("it is lost");
+        // The one that was lost is named, and not the one that waited for it.
+        let said = "failed to run a list: the device is lost; the same command goes on from the cell's last checkpoint";
+        assert_eq!(error, format!("emulated:{lost} {said}"));
+        let rest = losses(&[], &store, on(&sound), None).expect("trained");
+        assert!(!rest.is_empty() && rest.len() < expected.len(), "{} of {}", rest.len(), expected.len());
+        assert_same("the rest", &rest, &expected[expected.len() - rest.len()..]);
+    }
+}
+
+/// Trains four seeds, two at a time, on two GPUs; gives the last loss of each, or why it failed.
+fn four_seeds(gpus: &Emulated, jobs: usize) -> Vec<Result<f64, LabError>> {
+    let devices = Devices::Cuda { ordinals: &[0, 1], gpus };
+    let resources = Resources { threads: 2, replicas: 1, devices };
+    let options = RunOptions {
+        resources,
+        workers: 0,
+        jobs,
+        checkpoint_every: Duration::from_mins(1),
+        interrupted: &AtomicBool::new(false),
+        logs: &LogOptions::default(),
+    };
+    let last = Mutex::new([f64::NAN; 4]);
+    let observer = |event: &Event<'_>| {
+        if let Event::Epoch { cell, loss, .. } = event {
+            last.lock().expect("no panic")[cell.seed as usize - 1] = *loss;
+        }
+    };
+    let mut experiment = experiment(&["seeds=[1, 2, 3, 4]"]);
+    let outcomes = run(&mut experiment, Path::new("nowhere"), &store().1, options, &observer).expect("told");
+    let last = last.into_inner().expect("no panic");
+    let cells = outcomes.into_iter().flat_map(|arm| arm.cells);
+    cells.map(|cell| cell.result.map(|_| last[cell.seed as usize - 1])).collect()
+}
+
+#[test]
+fn cells_are_dealt_out_to_all_gpus_and_may_share_one() {
+    if !can_emulate() {
+        return;
+    }
+    let gpus = Emulated::default();
+    let one_by_one: Vec<f64> = four_seeds(&gpus, 1).into_iter().map(|cell| cell.expect("trained")).collect();
+    assert_eq!(gpus.opened.lock().expect("no panic")[..], [0; 4], "one job works on the first GPU");
+    // Two at a time on each.
+    let gpus = Emulated::default();
+    let cells: Vec<f64> = four_seeds(&gpus, 4).into_iter().map(|cell| cell.expect("trained")).collect();
+    assert!(cells == one_by_one, "what is trained beside a cell changes nothing of it");
+    let mut opened = gpus.opened.into_inner().expect("no panic");
+    opened.sort_unstable();
+    assert_eq!(opened, [0, 0, 1, 1]);
+}
+
+#[test]
+fn the_cells_of_other_gpus_go_on_when_one_is_lost() {
+    if !can_emulate() {
+        return;
+    }
+    let gpus = Emulated { lost: Some((1, 3)), ..Emulated::default() };
+    let cells = four_seeds(&gpus, 2);
+    let (done, failed): (Vec<_>, Vec<_>) = cells.into_iter().partition(Result::is_ok);
+    assert!(!done.is_empty() && !failed.is_empty(), "{} done, {} failed", done.len(), failed.len());
+    for error in failed.into_iter().filter_map(Result::err) {
+        assert_eq!(error.class(), FailureClass::Training, "{error}");
+        assert!(error.to_string().contains("the device is lost"), "{error}");
+    }
 }

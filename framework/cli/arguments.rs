@@ -216,6 +216,9 @@ pub(crate) struct PlanArguments {
     /// Threads that are measured with; all cores if not given
     #[arg(long)]
     pub(crate) threads: Option<usize>,
+    /// `cuda` plans for GPUs as well; none is needed
+    #[arg(long, default_value = "cpu")]
+    pub(crate) device: DeviceChoice,
 }
 
 #[derive(Debug, Args)]

@@ -96,6 +96,15 @@ fn a_plan_needs_no_data() {
     assert_snapshot("plan_without_data", &plan.stdout);
 }
 
+#[test]
+fn a_plan_for_gpus_needs_none() {
+    let plan = "plan experiments/cifar100-lt-short.toml --data nowhere --device cuda";
+    let outcome = run_in(Path::new(REPOSITORY), plan);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    let table = outcome.stdout.find("# on GPUs").map(|start| &outcome.stdout[start..]);
+    assert_snapshot("plan_for_gpus", &format!("$ balpoe {plan}\n…\n{}", table.unwrap_or_default()));
+}
+
 fn success(sandbox: &Sandbox, arguments: &str) -> String {
     let outcome = sandbox.run(arguments);
     assert_eq!(outcome.code, Some(0), "balpoe {arguments}:\n{}", outcome.stderr);

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use balpoe_core::config::{Override, Sources};
 use balpoe_core::experiment::Experiment;
+use balpoe_engine::DeviceChoice;
 use balpoe_lab::{BenchOptions, BenchResult, Work, bench, engine_precision};
 use serde_json::json;
 
@@ -38,7 +39,9 @@ pub(super) fn run(command: &BenchCommand) -> Result<ExitCode, Failure> {
     let mut sources = Sources::default();
     let precision = Override::Set(format!("train.precision={}", arguments.precision));
     let experiment = experiment(arguments.experts, arguments.batch, vec![precision], &mut sources)?;
-    let devices = ChosenDevices::new(&arguments.device, &experiment)?;
+    // All that are named share every batch.
+    let replicas = if let DeviceChoice::Cuda(named) = &arguments.device { named.len() } else { 1 };
+    let devices = ChosenDevices::new(&arguments.device, replicas, &experiment)?;
     if arguments.operations && devices.gpus() > 0 {
         return Err(Failure::usage(
             "single operations are timed on the processor only; leave out --operations",

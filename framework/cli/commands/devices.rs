@@ -21,14 +21,20 @@ pub(super) struct ChosenDevices {
 
 impl ChosenDevices {
     /// Chooses devices for an experiment: GPUs must compute what the processor computes, in all precisions that it has.
-    pub(super) fn new(choice: &DeviceChoice, experiment: &Experiment) -> Result<Self, Failure> {
+    pub(super) fn new(
+        choice: &DeviceChoice,
+        replicas: usize,
+        experiment: &Experiment,
+    ) -> Result<Self, Failure> {
         let gpus = MachineGpus::new(Cuda::probe());
         let precisions: BTreeSet<Precision> =
             experiment.all_arms().map(|arm| engine_precision(arm.train.precision)).collect();
         let check = |ordinals: &[usize]| {
             precisions.iter().try_for_each(|&precision| MachineGpus::check(ordinals, precision))
         };
-        let (ordinals, line) = match select(choice, gpus.machine(), check).map_err(LabError::from)? {
+        let (ordinals, line) = match select(choice, replicas, gpus.machine(), check)
+            .map_err(LabError::from)?
+        {
             Selection::Cpu { because } => {
                 (Vec::new(), because.map(|reason| format!("device: cpu, because {reason}")))
             }

@@ -27,7 +27,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<ExitCode, Failure> {
     let file = &arguments.experiment.file;
     let mut experiment = Experiment::read(file, &arguments.experiment.overrides(), &mut sources)
         .map_err(|error| Failure::with(error, &sources))?;
-    let devices = ChosenDevices::new(&arguments.device, &experiment)?;
+    let devices = ChosenDevices::new(&arguments.device, arguments.replicas as usize, &experiment)?;
     let mut scratch = None;
     if arguments.smoke {
         let notices = miniature(&mut experiment, &arguments.data.root);

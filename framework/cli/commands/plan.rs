@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use balpoe_core::components::Place;
 use balpoe_core::config::Sources;
 use balpoe_core::experiment::{Experiment, Sweep};
-use balpoe_lab::{Estimate, LabError, PreparedArm, Resources, Store};
+use balpoe_engine::DeviceChoice;
+use balpoe_lab::{Estimate, LabError, PreparedArm, Resources, Store, gpu_table};
 
 use super::experiment::available_threads;
 use crate::arguments::PlanArguments;
@@ -64,12 +65,15 @@ pub(super) fn run(arguments: &PlanArguments) -> Result<ExitCode, Failure> {
         };
         if let Some(outline) = outline {
             let estimate = Estimate::new(arm, &outline, Resources::processor(threads), arguments.measure);
-            let estimate = match estimate {
-                Ok(estimate) => estimate.table(&DEVICES),
-                Err(error) => format!("cost unknown: {error}\n"),
-            };
-            for line in estimate.lines() {
-                let _ = writeln!(text, "# {line}");
+            let mut tables = vec![estimate.map(|estimate| estimate.table(&DEVICES))];
+            if matches!(arguments.device, DeviceChoice::Cuda(_)) {
+                tables.push(gpu_table(arm, &outline, &DEVICES));
+            }
+            for table in tables {
+                let table = table.unwrap_or_else(|error| format!("cost unknown: {error}\n"));
+                for line in table.lines() {
+                    let _ = writeln!(text, "# {line}");
+                }
             }
         }
     }

@@ -8,6 +8,7 @@ use balpoe_engine::cuda::{
     Address, Command, Convolution, ConvolutionPass, Fault, Launch, Number, Prepared, Product,
 };
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Commands that have been checked.
 pub(crate) struct List {
@@ -34,6 +35,10 @@ impl List {
     }
 
     fn run_all(&self) -> Result<(), Fault> {
+        let left = |left: usize| left.checked_sub(1);
+        if self.state.lists_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left).is_err() {
+            return Err(self.state.failed("run a list", "the device is lost"));
+        }
         let mut begun: Vec<Begun> = Vec::new();
         for command in &self.commands {
             let done = self.run_one(command, &mut begun);

@@ -6,6 +6,7 @@ use crate::meeting::Meeting;
 use crate::memory::Memory;
 use balpoe_engine::cuda::{Address, Command, Device, Fault, Prepared, Storage};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A GPU emulated on the processor; clones are the same device.
 #[derive(Clone)]
@@ -20,6 +21,8 @@ pub(crate) struct State {
     pub(crate) kernels: &'static Kernels,
     pub(crate) memory: Memory,
     pub(crate) meeting: Arc<Meeting>,
+    /// Lists that it still runs before it is lost.
+    pub(crate) lists_left: AtomicUsize,
 }
 
 impl State {
@@ -40,7 +43,8 @@ impl EmulatedGpu {
         let meeting = Arc::new(Meeting::new(devices));
         let device = |rank| {
             let meeting = Arc::clone(&meeting);
-            Self { state: Arc::new(State { storage, rank, kernels, memory: Memory::new(), meeting }) }
+            let (memory, lists_left) = (Memory::new(), AtomicUsize::new(usize::MAX));
+            Self { state: Arc::new(State { storage, rank, kernels, memory, meeting, lists_left }) }
         };
         Some((0..devices).map(device).collect())
     }
@@ -48,6 +52,11 @@ impl EmulatedGpu {
     /// Bytes that were allocated and not released.
     pub fn allocated(&self) -> usize {
         self.state.memory.allocated()
+    }
+
+    /// Lets the device be lost after it has run so many more lists of commands: every later one fails.
+    pub fn lose_after(&self, lists: usize) {
+        self.state.lists_left.store(lists, Ordering::Relaxed);
     }
 
     /// Gives the device so many bytes of memory; it begins with any number of them.

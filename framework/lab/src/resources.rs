@@ -70,6 +70,17 @@ impl Resources<'_> {
         Ok(gpus / replicas)
     }
 
+    /// How many cells are worked on at a time where so many are wanted. Cells of one GPU may share it; those of several may not,
+    /// because two groups that add up over the same GPUs can wait for each other for ever (NCCL's guide, "Thread Safety").
+    pub(crate) fn workers(self, wanted: usize) -> usize {
+        match self.devices {
+            Devices::Cuda { ordinals, .. } if self.replicas > 1 => {
+                wanted.min((ordinals.len() / self.replicas).max(1))
+            }
+            _ => wanted,
+        }
+    }
+
     /// The part of one of several workers: threads are divided, and GPUs dealt out in turn, so that several workers may meet on one.
     pub(crate) fn share(self, worker: usize, workers: usize) -> Self {
         let threads = self.threads / workers + usize::from(worker < self.threads % workers);
@@ -134,8 +145,16 @@ mod tests {
             (0..workers).map(share).collect()
         };
         assert_eq!(of(1, 2), ["cuda:0, tf32", "cuda:1, tf32"]);
-        assert_eq!(of(2, 3), ["cuda:0, cuda:1, tf32", "cuda:4, cuda:5, tf32", "cuda:0, cuda:1, tf32"]);
+        assert_eq!(of(1, 5)[3..], ["cuda:5, tf32", "cuda:0, tf32"]);
+        assert_eq!(of(2, 2), ["cuda:0, cuda:1, tf32", "cuda:4, cuda:5, tf32"]);
         assert_eq!(of(4, 1), ["cuda:0, cuda:1, cuda:4, cuda:5, tf32"]);
+    }
+
+    #[test]
+    fn groups_of_gpus_are_not_shared() {
+        assert_eq!([1, 2, 4].map(|replicas| four(replicas).workers(9)), [9, 2, 1]);
+        assert_eq!(four(2).workers(1), 1);
+        assert_eq!(Resources { replicas: 2, ..Resources::processor(4) }.workers(3), 3);
     }
 
     #[test]

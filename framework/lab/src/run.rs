@@ -182,7 +182,14 @@ impl Workshop<'_> {
         work: &(dyn Fn(&Job<'p, 'd>, &Key, RunOptions<'_>) -> Result<T, LabError> + Sync),
     ) -> Result<Vec<Option<Result<T, LabError>>>, LabError> {
         let keys: Vec<Key> = jobs.iter().map(|job| job.prepared.train_key(job.name.seed)).collect();
-        let at_once = self.options.jobs.clamp(1, jobs.len().max(1));
+        let wanted = self.options.jobs.clamp(1, jobs.len().max(1));
+        let at_once = self.options.resources.workers(wanted);
+        if at_once < wanted {
+            let replicas = self.options.resources.replicas;
+            (self.observer)(&Event::Notice(format!(
+                "cells of {replicas} GPUs do not share them: {at_once} at a time instead of {wanted}"
+            )));
+        }
         let results = side_by_side(&keys, at_once, |place, worker| {
             let result = work(&jobs[place], &keys[place], self.options.share(worker, at_once));
             let flow = match &result {

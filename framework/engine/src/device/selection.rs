@@ -47,6 +47,14 @@ pub enum DeviceError {
         /// What was found.
         failure: CheckFailure,
     },
+    /// Each GPU by itself passed the self-check, and together they did not.
+    #[error("{wanted} as one group {failure}; `--replicas 1` trains on each by itself")]
+    GroupCheck {
+        /// The group.
+        wanted: DeviceChoice,
+        /// What was found.
+        failure: CheckFailure,
+    },
 }
 
 fn devices(count: usize) -> String {
@@ -57,12 +65,14 @@ fn devices(count: usize) -> String {
 }
 
 /// Chooses devices: `auto` takes the first GPU that passes `check`, or falls back to the processor and says why; what
-/// `cuda` names must be there and pass. `check` is [`self_check`](super::self_check) with the experiment's precision.
+/// `cuda` names must be there and pass, one by one and, where several `replicas` share every batch, as the groups that they
+/// will work in. `check` is [`self_check`](super::self_check) with the experiment's precision.
 ///
 /// # Errors
 /// If GPUs were asked for and cannot be used.
 pub fn select(
     choice: &DeviceChoice,
+    replicas: usize,
     machine: &Cuda,
     mut check: impl FnMut(&[usize]) -> Result<(), CheckFailure>,
 ) -> Result<Selection, DeviceError> {
@@ -87,6 +97,10 @@ pub fn select(
             }
             for &wanted in ordinals {
                 check(&[wanted]).map_err(|failure| DeviceError::Check { wanted, failure })?;
+            }
+            for group in ordinals.chunks_exact(replicas.max(1)).filter(|group| group.len() > 1) {
+                let wanted = DeviceChoice::Cuda(group.to_vec());
+                check(group).map_err(|failure| DeviceError::GroupCheck { wanted, failure })?;
             }
             Ok(Selection::Cuda { ordinals: ordinals.clone() })
         }
@@ -115,7 +129,7 @@ mod tests {
 
     /// What a user reads, for each machine and choice.
     fn said(machine: &Cuda, choice: &str, check: Check) -> String {
-        match select(&choice.parse().unwrap(), machine, check) {
+        match select(&choice.parse().unwrap(), 1, machine, check) {
             Ok(Selection::Cpu { because: None }) => "cpu".into(),
             Ok(Selection::Cpu { because: Some(reason) }) => format!("device: cpu, because {reason}"),
             Ok(Selection::Cuda { ordinals }) => DeviceChoice::Cuda(ordinals).to_string(),

@@ -93,9 +93,9 @@ impl Case {
         let grid = [(self.channels as u32).div_ceil(32), chunks as u32, groups as u32];
         run.launch(kernel, grid, [32, 8, 1], &mut arguments);
         let sums = run.plain(&vec![0.0f64; self.count() * 2 * self.channels]);
-        let grid = [(2 * self.channels as u32).div_ceil(16), groups as u32, 1];
+        let grid = [(2 * self.channels as u32).div_ceil(8), groups as u32, 1];
         let (chunks, channels, first) = (chunks as i32, self.channels as i32, self.first_group() as i32);
-        run.launch("sum_chunks", grid, [16, 1, 1], arguments![partial, sums, chunks, channels, first]);
+        run.launch("sum_chunks", grid, [8, 32, 1], arguments![partial, sums, chunks, channels, first]);
         run.read_doubles(sums)
     }
 }

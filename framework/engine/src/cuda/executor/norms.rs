@@ -195,7 +195,7 @@ impl Program<'_> {
         ]);
         self.launch(kernel, [channels.div_ceil(COLUMNS), chunks, own.len()], [COLUMNS, 8, 1], operands);
         let operands = operands![partial, sums, chunks as i32, channels as i32, own.start as i32];
-        self.launch("sum_chunks", [(2 * channels).div_ceil(64), own.len(), 1], [64, 1, 1], operands);
+        self.launch("sum_chunks", [(2 * channels).div_ceil(8), own.len(), 1], [8, 32, 1], operands);
         sums
     }
 }
