@@ -144,6 +144,13 @@ fn the_same_training_as_on_the_processor() {
     assert_same("dfdx", &losses(&through_dfdx, &store().1, one, None).expect("trained"), &expected);
 }
 
+/// What the manifest of the only cell says about its devices.
+fn device_of_the_only_cell(store: &Store) -> String {
+    let cells = store.cells().expect("a store");
+    assert_eq!(cells.len(), 1);
+    cells[0].manifest().expect("read").expect("there").device
+}
+
 #[test]
 fn a_cell_goes_on_on_another_device() {
     if !can_emulate() {
@@ -158,6 +165,8 @@ fn a_cell_goes_on_on_another_device() {
         let mut all = losses(&[], &store, first, Some(1)).expect("interrupted");
         all.extend(losses(&[], &store, second, None).expect("trained"));
         assert_same(what, &all, &expected);
+        let described = [first, second].map(|resources| resources.describe(Precision::F32));
+        assert_eq!(device_of_the_only_cell(&store), described.join("; then "));
     }
 }
 

@@ -80,6 +80,15 @@ impl Trained {
     }
 }
 
+/// What a cell was trained on, in turn, when it goes on on `now`.
+fn in_turn(before: String, now: &str) -> String {
+    if before == now || before.ends_with(&format!("; then {now}")) {
+        before
+    } else {
+        format!("{before}; then {now}")
+    }
+}
+
 impl Cell<'_> {
     /// Trains the cell from where it stands, and saves weights and predictions.
     pub(crate) fn train(
@@ -88,14 +97,22 @@ impl Cell<'_> {
         options: RunOptions<'_>,
         observer: &Observer<'_>,
     ) -> Result<Trained, LabError> {
+        let checkpoints = Checkpoints::new(self.folder.path(), self.key.as_str());
+        let saved = checkpoints.latest()?;
+        let mut manifest = manifest.clone();
+        if saved.is_some()
+            && let Some(begun) = self.folder.manifest()?
+        {
+            manifest.device = in_turn(begun.device, &manifest.device);
+        }
+        let manifest = &manifest;
         self.folder.write_manifest(manifest)?;
         self.folder.write_data_record(&DataRecord::of(self.data))?;
         readme::write(self.folder)?;
         let train = &self.split.train;
         let mut trainer =
             Trainer::new(self.arm, self.data, train, self.network, self.name.seed, options.resources)?;
-        let checkpoints = Checkpoints::new(self.folder.path(), self.key.as_str());
-        if let Some((progress, state)) = checkpoints.latest()? {
+        if let Some((progress, state)) = saved {
             trainer.restore(progress, state, self.folder.path())?;
         }
         for detour in trainer.detours() {

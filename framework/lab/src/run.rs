@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use balpoe_core::config::ConfigError;
@@ -59,6 +60,12 @@ pub fn run(
     options: RunOptions<'_>,
     observer: &Observer<'_>,
 ) -> Result<Vec<ArmOutcome>, LabError> {
+    // What every cell of an arm would say is said once.
+    let told = Mutex::new(BTreeSet::new());
+    let observer: &Observer<'_> = &|event| match event {
+        Event::Notice(text) if !told.lock().unwrap_or_else(PoisonError::into_inner).insert(text.clone()) => {}
+        _ => observer(event),
+    };
     // Hours of training should not end in a table that cannot be made.
     published_rows(experiment)?;
     let mut shelf = Shelf::new(data_root, store);

@@ -65,7 +65,7 @@ pub struct CellManifest {
     pub seed: u64,
     /// Version of the program.
     pub program: String,
-    /// Where it was trained, such as `cpu, AVX-512, 2 threads`.
+    /// Where it was trained, such as `cpu, AVX-512, 2 threads`; in turn, with `; then ` between, if it changed devices.
     pub device: String,
     /// Fingerprint of the data.
     pub data: String,
