@@ -1,9 +1,10 @@
 //! Mirror images.
 
-use balpoe_core::components::{Augmentation, Image};
+use balpoe_core::components::{Augmentation, Image, Moving};
 use balpoe_core::config::ConfigError;
 use balpoe_core::random::Stream;
 use balpoe_core::registry::Component;
+use balpoe_net::PixelMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,16 @@ impl Component for HorizontalFlip {
 impl Augmentation for HorizontalFlip {
     fn apply(&self, image: Image, stream: &mut Stream) -> Image {
         if stream.chance(self.probability) { flip(image) } else { image }
+    }
+
+    fn moving(&self) -> Option<&dyn Moving> {
+        Some(self)
+    }
+}
+
+impl Moving for HorizontalFlip {
+    fn map(&self, (_, width): (usize, usize), stream: &mut Stream) -> PixelMap {
+        if stream.chance(self.probability) { PixelMap::mirror(width) } else { PixelMap::IDENTITY }
     }
 }
 

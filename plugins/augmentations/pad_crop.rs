@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
-use balpoe_core::components::{Augmentation, Image};
+use balpoe_core::components::{Augmentation, Image, Moving};
 use balpoe_core::random::Stream;
 use balpoe_core::registry::Component;
+use balpoe_net::PixelMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -26,10 +27,29 @@ impl Component for PadCrop {}
 
 impl Augmentation for PadCrop {
     fn apply(&self, image: Image, stream: &mut Stream) -> Image {
-        let padding = self.padding as usize;
-        let top = stream.below(2 * padding + 1);
-        let left = stream.below(2 * padding + 1);
-        crop(&image, padding, (top, left))
+        crop(&image, self.padding as usize, self.corner(stream))
+    }
+
+    fn moving(&self) -> Option<&dyn Moving> {
+        Some(self)
+    }
+}
+
+impl Moving for PadCrop {
+    fn map(&self, _: (usize, usize), stream: &mut Stream) -> PixelMap {
+        let (top, left) = self.corner(stream);
+        let inside = |start: usize| start as i64 - i64::from(self.padding);
+        PixelMap::shift(inside(left), inside(top))
+    }
+}
+
+impl PadCrop {
+    /// Row and column of the window's upper left corner in the padded image.
+    fn corner(&self, stream: &mut Stream) -> (usize, usize) {
+        let places = 2 * self.padding as usize + 1;
+        let top = stream.below(places);
+        let left = stream.below(places);
+        (top, left)
     }
 }
 

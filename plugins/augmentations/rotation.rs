@@ -1,10 +1,11 @@
 //! Random rotation.
 
-use balpoe_core::components::{Augmentation, Image};
+use balpoe_core::components::{Augmentation, Image, Moving};
 use balpoe_core::config::ConfigError;
 use balpoe_core::random::Stream;
 use balpoe_core::registry::Component;
 use balpoe_data::imaging::{Affine, Interpolation};
+use balpoe_net::PixelMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -37,7 +38,24 @@ impl Component for Rotation {
 
 impl Augmentation for Rotation {
     fn apply(&self, image: Image, stream: &mut Stream) -> Image {
-        rotate(&image, stream.uniform(-self.degrees, self.degrees))
+        rotate(&image, self.angle(stream))
+    }
+
+    fn moving(&self) -> Option<&dyn Moving> {
+        Some(self)
+    }
+}
+
+impl Moving for Rotation {
+    fn map(&self, (height, width): (usize, usize), stream: &mut Stream) -> PixelMap {
+        Affine::rotation(self.angle(stream), height, width).pixel_map()
+    }
+}
+
+impl Rotation {
+    /// In degrees.
+    fn angle(&self, stream: &mut Stream) -> f64 {
+        stream.uniform(-self.degrees, self.degrees)
     }
 }
 

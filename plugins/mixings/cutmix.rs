@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
-use balpoe_core::components::{Batch, Mixing, MixingStreams};
+use balpoe_core::components::{Batch, Blending, Mixing, MixingStreams, Targets};
 use balpoe_core::config::ConfigError;
 use balpoe_core::random::Stream;
 use balpoe_core::register;
 use balpoe_core::registry::Component;
+use balpoe_net::Blend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -40,27 +41,33 @@ impl Component for Cutmix {
 
 impl Mixing for Cutmix {
     fn mix(&self, batch: &mut Batch, streams: &MixingStreams) {
-        let (lambda, mut stream) = self.stream.draw(self.alpha, streams);
-        let partners = stream.permutation(batch.len());
-        let (height, width, channels) = batch.shape;
-        let side = (1.0 - lambda).sqrt();
-        let rows = span(height, side, &mut stream);
-        let columns = span(width, side, &mut stream);
-        let originals = batch.images.clone();
-        let len = batch.image_len();
-        for (image, &partner) in batch.images.chunks_exact_mut(len.max(1)).zip(&partners) {
-            let other = &originals[partner as usize * len..][..len];
-            for row in rows.clone() {
-                let pixels = (row * width + columns.start) * channels..(row * width + columns.end) * channels;
-                image[pixels.clone()].copy_from_slice(&other[pixels]);
-            }
-        }
-        let cut = rows.len() * columns.len();
-        pair(&mut batch.targets, &partners, 1.0 - cut as f32 / (height * width) as f32);
+        self.blend_on_host(batch, streams);
     }
 
     fn pairs(&self) -> bool {
         true
+    }
+
+    fn blending(&self) -> Option<&dyn Blending> {
+        Some(self)
+    }
+}
+
+impl Blending for Cutmix {
+    fn blend(
+        &self,
+        targets: &mut Targets,
+        (height, width): (usize, usize),
+        streams: &MixingStreams,
+    ) -> Option<Blend> {
+        let (lambda, mut stream) = self.stream.draw(self.alpha, streams);
+        let partners = stream.permutation(targets.len());
+        let side = (1.0 - lambda).sqrt();
+        let rows = span(height, side, &mut stream);
+        let columns = span(width, side, &mut stream);
+        let cut = rows.len() * columns.len();
+        pair(targets, &partners, 1.0 - cut as f32 / (height * width) as f32);
+        Some(Blend { partners, weight: 0.0, rows, columns })
     }
 }
 

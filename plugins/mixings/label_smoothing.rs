@@ -1,9 +1,10 @@
 //! Label smoothing.
 
-use balpoe_core::components::{Batch, Mixing, MixingStreams};
+use balpoe_core::components::{Batch, Blending, Mixing, MixingStreams, Targets};
 use balpoe_core::config::ConfigError;
 use balpoe_core::register;
 use balpoe_core::registry::Component;
+use balpoe_net::Blend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -31,14 +32,25 @@ impl Component for LabelSmoothing {
 }
 
 impl Mixing for LabelSmoothing {
-    fn mix(&self, batch: &mut Batch, _: &MixingStreams) {
-        // What earlier smoothing left of the label is smoothed again.
-        let kept = (1.0 - batch.targets.smoothing) * (1.0 - self.epsilon as f32);
-        batch.targets.smoothing = 1.0 - kept;
+    fn mix(&self, batch: &mut Batch, streams: &MixingStreams) {
+        self.blend_on_host(batch, streams);
     }
 
     fn pairs(&self) -> bool {
         false
+    }
+
+    fn blending(&self) -> Option<&dyn Blending> {
+        Some(self)
+    }
+}
+
+impl Blending for LabelSmoothing {
+    fn blend(&self, targets: &mut Targets, _: (usize, usize), _: &MixingStreams) -> Option<Blend> {
+        // What earlier smoothing left of the label is smoothed again.
+        let kept = (1.0 - targets.smoothing) * (1.0 - self.epsilon as f32);
+        targets.smoothing = 1.0 - kept;
+        None
     }
 }
 

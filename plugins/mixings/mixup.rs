@@ -1,9 +1,10 @@
 //! Mixup.
 
-use balpoe_core::components::{Batch, Mixing, MixingStreams, Targets};
+use balpoe_core::components::{Batch, Blending, Mixing, MixingStreams, Targets};
 use balpoe_core::config::ConfigError;
 use balpoe_core::register;
 use balpoe_core::registry::Component;
+use balpoe_net::Blend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -43,21 +44,29 @@ pub(super) fn check_alpha(key: &str, alpha: f64) -> Result<(), ConfigError> {
 
 impl Mixing for Mixup {
     fn mix(&self, batch: &mut Batch, streams: &MixingStreams) {
-        let (lambda, mut stream) = self.stream.draw(self.alpha, streams);
-        let partners = stream.permutation(batch.len());
-        let originals = batch.images.clone();
-        let len = batch.image_len();
-        for (image, &partner) in batch.images.chunks_exact_mut(len.max(1)).zip(&partners) {
-            let other = &originals[partner as usize * len..][..len];
-            for (value, &other) in image.iter_mut().zip(other) {
-                *value = lambda * *value + (1.0 - lambda) * other;
-            }
-        }
-        pair(&mut batch.targets, &partners, lambda);
+        self.blend_on_host(batch, streams);
     }
 
     fn pairs(&self) -> bool {
         true
+    }
+
+    fn blending(&self) -> Option<&dyn Blending> {
+        Some(self)
+    }
+}
+
+impl Blending for Mixup {
+    fn blend(
+        &self,
+        targets: &mut Targets,
+        (height, width): (usize, usize),
+        streams: &MixingStreams,
+    ) -> Option<Blend> {
+        let (lambda, mut stream) = self.stream.draw(self.alpha, streams);
+        let partners = stream.permutation(targets.len());
+        pair(targets, &partners, lambda);
+        Some(Blend { partners, weight: lambda, rows: 0..height, columns: 0..width })
     }
 }
 

@@ -1,9 +1,10 @@
 //! Mixup or cutmix by chance.
 
-use balpoe_core::components::{Batch, Mixing, MixingStreams};
+use balpoe_core::components::{Batch, Blending, Mixing, MixingStreams, Targets};
 use balpoe_core::config::ConfigError;
 use balpoe_core::register;
 use balpoe_core::registry::Component;
+use balpoe_net::Blend;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -44,17 +45,27 @@ impl Component for MixupOrCutmix {
 
 impl Mixing for MixupOrCutmix {
     fn mix(&self, batch: &mut Batch, streams: &MixingStreams) {
-        // The coin has a stream of its own, beside the one that the chosen mixing draws from.
-        let coin = MixingStreams { position: streams.position | 1 << 16, ..*streams };
-        if coin.own().chance(self.cutmix_probability) {
-            Cutmix { alpha: self.cutmix_alpha, stream: self.stream }.mix(batch, streams);
-        } else {
-            Mixup { alpha: self.mixup_alpha, stream: self.stream }.mix(batch, streams);
-        }
+        self.blend_on_host(batch, streams);
     }
 
     fn pairs(&self) -> bool {
         true
+    }
+
+    fn blending(&self) -> Option<&dyn Blending> {
+        Some(self)
+    }
+}
+
+impl Blending for MixupOrCutmix {
+    fn blend(&self, targets: &mut Targets, size: (usize, usize), streams: &MixingStreams) -> Option<Blend> {
+        // The coin has a stream of its own, beside the one that the chosen mixing draws from.
+        let coin = MixingStreams { position: streams.position | 1 << 16, ..*streams };
+        if coin.own().chance(self.cutmix_probability) {
+            Cutmix { alpha: self.cutmix_alpha, stream: self.stream }.blend(targets, size, streams)
+        } else {
+            Mixup { alpha: self.mixup_alpha, stream: self.stream }.blend(targets, size, streams)
+        }
     }
 }
 

@@ -32,4 +32,8 @@ impl Images for ResidentImages {
         })?;
         Ok(Image { height: self.height, width: self.width, pixels: pixels.to_vec() })
     }
+
+    fn are_resident(&self) -> bool {
+        true
+    }
 }

@@ -76,6 +76,10 @@ impl Images for Subset {
         self.images.read_for_test(self.positions[position] as usize)
     }
 
+    fn are_resident(&self) -> bool {
+        self.images.are_resident()
+    }
+
     fn notices(&self) -> Vec<String> {
         self.images.notices()
     }

@@ -24,21 +24,25 @@
 //! # }
 //! ```
 
+mod blend;
 mod builder;
 mod error;
 mod init;
 mod loss;
 mod net;
 mod op;
+mod pixel_map;
 mod sgd;
 mod shape;
 mod summary;
 
+pub use blend::Blend;
 pub use builder::NetBuilder;
 pub use error::NetError;
 pub use init::{Fan, Init, WeightInit};
 pub use loss::LogitAdjustedCrossEntropy;
 pub use net::{Buffer, BufferId, Net, Node, NodeId, Output, Parameter, ParameterId};
 pub use op::{Activation, BatchNorm, Conv, Op, Window};
+pub use pixel_map::PixelMap;
 pub use sgd::Sgd;
 pub use shape::Shape;

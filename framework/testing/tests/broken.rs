@@ -1,15 +1,17 @@
 //! The suite finds what is wrong: components that each break one promise, and one that breaks none.
 
 use balpoe_core::components::{
-    Aggregation, Aggregator, Batch, Calibration, Calibrator, ComponentError, HeldOut, Knowledge, LossInput,
-    Mixing, MixingStreams, Objective, Optimizer, Position, Schedule, Trainees, TrainingLoss, Update,
+    Aggregation, Aggregator, Augmentation, Batch, Blending, Calibration, Calibrator, ComponentError, HeldOut,
+    Image, Knowledge, LossInput, Mixing, MixingStreams, Moving, Objective, Optimizer, Position, Schedule,
+    Targets, Trainees, TrainingLoss, Update,
 };
 use balpoe_core::config::ConfigError;
+use balpoe_core::random::Stream;
 use balpoe_core::register;
 use balpoe_core::registry::Component;
 use balpoe_core::tensor::dfdx::prelude::*;
 use balpoe_core::tensor::{Matrix, TracedScalar};
-use balpoe_net::Sgd;
+use balpoe_net::{Blend, PixelMap, Sgd};
 use balpoe_testing::compliance::check_everything;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -32,6 +34,8 @@ component!(Shifting);
 component!(Leaking);
 component!(Halved);
 component!(Hasty);
+component!(Drifting);
+component!(Diluted);
 
 /// Takes any key.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -96,6 +100,45 @@ impl Mixing for Leaking {
 
     fn pairs(&self) -> bool {
         false
+    }
+}
+
+impl Augmentation for Drifting {
+    fn apply(&self, image: Image, stream: &mut Stream) -> Image {
+        let left = stream.chance(0.5);
+        image.mapped(&PixelMap::shift(if left { -1 } else { 1 }, 0))
+    }
+
+    fn moving(&self) -> Option<&dyn Moving> {
+        Some(self)
+    }
+}
+
+impl Moving for Drifting {
+    fn map(&self, _: (usize, usize), stream: &mut Stream) -> PixelMap {
+        let _ = stream.word();
+        PixelMap::shift(if stream.chance(0.5) { -1 } else { 1 }, 0)
+    }
+}
+
+impl Mixing for Diluted {
+    fn mix(&self, batch: &mut Batch, streams: &MixingStreams) {
+        self.blend_on_host(batch, streams);
+        batch.images[0] *= 0.5;
+    }
+
+    fn pairs(&self) -> bool {
+        false
+    }
+
+    fn blending(&self) -> Option<&dyn Blending> {
+        Some(self)
+    }
+}
+
+impl Blending for Diluted {
+    fn blend(&self, _: &mut Targets, _: (usize, usize), _: &MixingStreams) -> Option<Blend> {
+        None
     }
 }
 
@@ -179,6 +222,20 @@ register! {
 }
 
 register! {
+    Augmentation "drifting" => Drifting,
+    summary: "has a map of its pixels that draws once too often",
+    paper: "",
+    example: r#"kind = "drifting""#,
+}
+
+register! {
+    Mixing "diluted" => Diluted,
+    summary: "changes images behind the back of its blend",
+    paper: "",
+    example: r#"kind = "diluted""#,
+}
+
+register! {
     Objective "halved" => Halved,
     summary: "has half of its gradient",
     paper: "",
@@ -198,6 +255,9 @@ fn every_broken_promise_is_found() {
         ("calibrator/shifting", "log loss rises"),
         ("mixing/leaking", "a target is no distribution"),
         ("mixing/leaking", "pairs images although"),
+        ("augmentation/drifting", "it moves pixels of an image of 32x32 otherwise than"),
+        ("augmentation/drifting", "draws something else from the stream"),
+        ("mixing/diluted", "it blends otherwise"),
         ("objective/halved", "gradient is off by"),
         ("optimizer/hasty", "its lowering's parameters differ"),
     ] {

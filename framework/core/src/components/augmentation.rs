@@ -2,6 +2,8 @@
 
 use std::fmt::Debug;
 
+use balpoe_net::PixelMap;
+
 use super::{Image, Window};
 use crate::random::Stream;
 
@@ -15,10 +17,23 @@ pub trait Augmentation: Debug + Send + Sync {
     fn cropping(&self) -> Option<&dyn Cropping> {
         None
     }
+
+    /// If all that it does is to move pixels within images of the same size: how it chooses where they come from. Where every
+    /// augmentation of an experiment does no more, a GPU keeps the images of a data set in memory and changes them itself.
+    fn moving(&self) -> Option<&dyn Moving> {
+        None
+    }
 }
 
 /// How a window is chosen.
 pub trait Cropping {
     /// A window inside an image of this height and width. It must draw from the stream what [`Augmentation::apply`] draws.
     fn window(&self, height: usize, width: usize, stream: &mut Stream) -> Window;
+}
+
+/// How pixels are moved.
+pub trait Moving {
+    /// Where the pixels of an image of this height and width come from. It must draw from the stream what
+    /// [`Augmentation::apply`] draws, and mean the same image, byte by byte.
+    fn map(&self, size: (usize, usize), stream: &mut Stream) -> PixelMap;
 }

@@ -1,5 +1,7 @@
 //! Images, windows of images, and where images come from.
 
+use balpoe_net::PixelMap;
+
 use super::DataError;
 
 /// An 8-bit RGB image.
@@ -35,6 +37,18 @@ impl Image {
     pub fn set_pixel(&mut self, y: usize, x: usize, value: [u8; 3]) {
         let at = (y * self.width + x) * 3;
         self.pixels[at..at + 3].copy_from_slice(&value);
+    }
+
+    /// The image of the same size whose pixels come from where the map says, black where that is outside.
+    #[must_use]
+    pub fn mapped(&self, map: &PixelMap) -> Self {
+        let mut mapped = Self::black(self.height, self.width);
+        for (y, x) in (0..self.height).flat_map(|y| (0..self.width).map(move |x| (y, x))) {
+            if let Some((column, row)) = map.source((x, y), (self.width, self.height)) {
+                mapped.set_pixel(y, x, self.pixel(row, column));
+            }
+        }
+        mapped
     }
 }
 
@@ -84,6 +98,12 @@ pub trait Images: Send + Sync {
     /// If it cannot be read or decoded.
     fn read_for_test(&self, position: usize) -> Result<Image, DataError> {
         self.read(position)
+    }
+
+    /// Whether all images are in memory, as bytes, and of the size that the network sees, so that a GPU may as well keep them;
+    /// not so here. They must then be the same whichever way they are read.
+    fn are_resident(&self) -> bool {
+        false
     }
 
     /// What a user should know of the images that were read so far, such as broken files, as lower-case fragments.

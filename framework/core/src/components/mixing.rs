@@ -2,6 +2,8 @@
 
 use std::fmt::Debug;
 
+use balpoe_net::Blend;
+
 use crate::random::{Purpose, Stream};
 
 /// Soft targets of a batch in compact form.
@@ -23,6 +25,16 @@ impl Targets {
     /// Hard targets.
     pub fn hard(labels: Vec<u32>) -> Self {
         Self { second: labels.clone(), lambda: vec![1.0; labels.len()], first: labels, smoothing: 0.0 }
+    }
+
+    /// The number of images.
+    pub fn len(&self) -> usize {
+        self.first.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.first.is_empty()
     }
 
     /// The soft targets, row-major `[batch, classes]`.
@@ -50,17 +62,37 @@ pub struct Batch {
 impl Batch {
     /// The number of images.
     pub fn len(&self) -> usize {
-        self.targets.first.len()
+        self.targets.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.targets.first.is_empty()
+        self.targets.is_empty()
     }
 
     /// Values of one image.
     pub fn image_len(&self) -> usize {
         self.shape.0 * self.shape.1 * self.shape.2
+    }
+
+    /// Blends the images, and leaves the targets as they are.
+    ///
+    /// # Panics
+    /// If there is not a partner in the batch for each image, or the box reaches beyond them.
+    pub fn blend(&mut self, blend: &Blend) {
+        let Blend { partners, weight, rows, columns } = blend;
+        let ((_, width, channels), len) = (self.shape, self.image_len());
+        assert_eq!(partners.len(), self.len(), "every image has a partner");
+        let originals = self.images.clone();
+        for (image, &partner) in self.images.chunks_exact_mut(len.max(1)).zip(partners) {
+            let other = &originals[partner as usize * len..][..len];
+            for row in rows.clone() {
+                let pixels = (row * width + columns.start) * channels..(row * width + columns.end) * channels;
+                for (value, &other) in image[pixels.clone()].iter_mut().zip(&other[pixels]) {
+                    *value = weight * *value + (1.0 - weight) * other;
+                }
+            }
+        }
     }
 }
 
@@ -106,4 +138,25 @@ pub trait Mixing: Debug + Send + Sync {
 
     /// Whether it pairs images: an experiment can have one such mixing, since [`Targets`] hold one partner.
     fn pairs(&self) -> bool;
+
+    /// If all that it does to images is to blend them with others of the batch: how it chooses what to blend. Where every mixing
+    /// of an experiment does no more, a GPU blends the images itself.
+    fn blending(&self) -> Option<&dyn Blending> {
+        None
+    }
+}
+
+/// How images are blended.
+pub trait Blending {
+    /// Changes the targets of a batch of images of this height and width as [`Mixing::mix`] does, and says what is to be done to
+    /// the images; nothing where they stay as they are. It must draw from the streams what [`Mixing::mix`] draws.
+    fn blend(&self, targets: &mut Targets, size: (usize, usize), streams: &MixingStreams) -> Option<Blend>;
+
+    /// [`Mixing::mix`] by way of [`blend`](Self::blend), for a mixing to call.
+    fn blend_on_host(&self, batch: &mut Batch, streams: &MixingStreams) {
+        let (height, width, _) = batch.shape;
+        if let Some(blend) = self.blend(&mut batch.targets, (height, width), streams) {
+            batch.blend(&blend);
+        }
+    }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::inline_always, reason = "code outside a kernel is compiled without its instruction set")]
 
 use balpoe_core::components::Image;
+use balpoe_net::PixelMap;
 use pulp::{Arch, NullaryFnOnce};
 
 /// How a pixel between pixels is found.
@@ -108,21 +109,30 @@ impl Affine {
         }
     }
 
-    /// One row by nearest neighbours, in fixed point.
-    fn nearest(&self, source: &[[u8; 3]], (height, width): (usize, usize), y: usize, row: &mut [[u8; 3]]) {
+    /// The map by nearest neighbours in fixed point, which [`apply`](Self::apply) follows unless rows stay rows. There it agrees
+    /// with what `apply` does where places are whole pixels, as they are after turns by 0 and 180 degrees.
+    pub fn pixel_map(&self) -> PixelMap {
         let [a, b, c, d, e, f] = self.coefficients;
         let fixed = |v: f64| (v * 65536.0 + 0.5).floor() as i64;
-        let mut x = fixed(c + a * 0.5 + b * 0.5) + fixed(b) * y as i64;
-        let mut at_y = fixed(f + d * 0.5 + e * 0.5) + fixed(e) * y as i64;
-        let (step_x, step_y) = (fixed(a), fixed(d));
+        PixelMap {
+            origin: [fixed(c + a * 0.5 + b * 0.5), fixed(f + d * 0.5 + e * 0.5)],
+            column_step: [fixed(a), fixed(d)],
+            row_step: [fixed(b), fixed(e)],
+        }
+    }
+
+    /// One row by nearest neighbours, in fixed point.
+    fn nearest(&self, source: &[[u8; 3]], (height, width): (usize, usize), y: usize, row: &mut [[u8; 3]]) {
+        let PixelMap { origin, column_step, row_step } = self.pixel_map();
+        let [mut x, mut at_y] = [0, 1].map(|side| origin[side] + row_step[side] * y as i64);
         for pixel in row {
             // Negative places wrap to huge ones, outside the image.
             let (column, line) = ((x >> 16) as usize, (at_y >> 16) as usize);
             if column < width && line < height {
                 *pixel = source[line * width + column];
             }
-            x += step_x;
-            at_y += step_y;
+            x += column_step[0];
+            at_y += column_step[1];
         }
     }
 

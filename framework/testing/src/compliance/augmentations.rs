@@ -32,6 +32,18 @@ pub(super) fn check(augmentation: &dyn Augmentation, findings: &mut Findings) {
                     )
                 });
             }
+            if let Some(moving) = augmentation.moving() {
+                let streams = [(); 2].map(|()| Stream::new(1, Purpose::Augmentation, 0, index));
+                let [mut own, mut other] = streams;
+                augmentation.apply(image.clone(), &mut own);
+                let map = moving.map((height, width), &mut other);
+                findings.expect(changed == image.mapped(&map), || {
+                    format!("it moves pixels of an image of {height}x{width} otherwise than {map:?} says")
+                });
+                findings.expect(own.word() == other.word(), || {
+                    "its map of pixels draws something else from the stream".to_owned()
+                });
+            }
             findings.expect(changed == apply(), || "the same stream gives another image".to_owned());
             findings.expect(changed.pixels.len() == changed.height * changed.width * 3, || {
                 format!("{} bytes for {}x{} pixels", changed.pixels.len(), changed.height, changed.width)

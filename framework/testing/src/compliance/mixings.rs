@@ -28,6 +28,13 @@ fn one_batch(mixing: &dyn Mixing, batch: &Batch, number: usize, findings: &mut F
     };
     let found = mixed(&streams);
     findings.expect(found == mixed(&streams), || "the same streams mix differently".to_owned());
+    if let Some(blending) = mixing.blending() {
+        let mut blended = batch.clone();
+        if let Some(blend) = blending.blend(&mut blended.targets, (SHAPE.0, SHAPE.1), &streams) {
+            blended.blend(&blend);
+        }
+        findings.expect(found == blended, || "it blends otherwise than its `blending` says".to_owned());
+    }
     findings.expect(found.shape == SHAPE && found.images.len() == batch.images.len(), || {
         "the images' shape changes".to_owned()
     });
