@@ -22,11 +22,14 @@ pub(crate) fn check_batch(
     batch: usize,
     max_batch: usize,
 ) -> Result<(), EngineError> {
-    if batch == 0 || batch > max_batch {
-        return Err(EngineError::Batch { found: batch, max_batch });
-    }
+    check_batch_size(batch, max_batch)?;
     let layout = "[batch, height, width, channels]";
     check_len(|| "the batch of images".into(), images.len(), batch * net.input_shape().len(), layout)
+}
+
+/// Refuses a batch that is empty or too large.
+pub(crate) fn check_batch_size(batch: usize, max_batch: usize) -> Result<(), EngineError> {
+    if batch == 0 || batch > max_batch { Err(EngineError::Batch { found: batch, max_batch }) } else { Ok(()) }
 }
 
 /// Refuses seeds that do not fit the outputs.

@@ -74,6 +74,11 @@ pub enum EngineError {
     /// A step was to compute its loss and has none.
     #[error("there is no loss to train with; call set_loss first")]
     NoLoss,
+    /// A step was given images as bytes, and nothing was said about what they are to the network.
+    #[error(
+        "bytes are given, and no normalisation of images of three channels; call set_normalisation first"
+    )]
+    NoNormalisation,
     /// A GPU failed, or its memory does not suffice.
     #[error(transparent)]
     Device(#[from] Fault),

@@ -21,7 +21,7 @@ pub use cpu::{
     ProductSpeed, SoftTargets, ThreadPool, UnavailableInstructionSet, logit_adjusted_cross_entropy,
     peak_flops,
 };
-pub use cuda::{CudaOptions, CudaReplicas, StepOutcome};
+pub use cuda::{CudaOptions, CudaReplicas, StepImages, StepOutcome};
 pub use device::{
     CheckFailure, DeviceChoice, DeviceError, NotADevice, Selection, check_devices, select, self_check,
 };

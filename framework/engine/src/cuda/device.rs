@@ -179,9 +179,18 @@ pub trait Prepared: Send {
     fn workspace(&self) -> usize;
 }
 
+/// Bytes that are on their way from a device.
+pub trait Arriving: Send {
+    /// Waits for them.
+    ///
+    /// # Errors
+    /// If the device fails, or failed in something that was asked for before.
+    fn wait(self: Box<Self>) -> Result<Vec<u8>, Fault>;
+}
+
 /// A GPU, or what stands for one in tests.
 ///
-/// Everything happens in the order in which it is asked for; only [`download`](Self::download) waits. A device may be one of a
+/// Everything happens in the order in which it is asked for; only [`download`](Self::download) and [`Arriving::wait`] wait. A device may be one of a
 /// group whose devices are each used by a thread of their own and add values up.
 pub trait Device: Send {
     /// A text for people, such as `cuda:0 (NVIDIA H200)`.
@@ -216,6 +225,13 @@ pub trait Device: Send {
     /// # Errors
     /// If the device fails, or failed in something that was asked for before.
     fn download(&self, from: Address, bytes: &mut [u8]) -> Result<(), Fault>;
+
+    /// Begins to copy bytes from the device, when everything that was asked for is done. What is asked for later need not be
+    /// waited for.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn begin_download(&self, from: Address, bytes: usize) -> Result<Box<dyn Arriving>, Fault>;
 
     /// Chooses algorithms and takes workspaces for a list of commands.
     ///

@@ -16,10 +16,12 @@ mod machine;
 mod precision;
 
 pub use device::{
-    Address, Argument, Command, Convolution, ConvolutionPass, Device, Fault, Launch, Number, Prepared,
-    Product,
+    Address, Argument, Arriving, Command, Convolution, ConvolutionPass, Device, Fault, Launch, Number,
+    Prepared, Product,
 };
-pub use executor::{CudaOptions, CudaPreview, CudaReplicas, PassPreview, RoomPreview, StepOutcome};
+pub use executor::{
+    CudaOptions, CudaPreview, CudaReplicas, PassPreview, RoomPreview, StepImages, StepOutcome,
+};
 pub use gpu::Gpu;
 pub use kernels::{KERNEL_FILES, KernelError, KernelFile, Storage};
 pub use library::{Library, LibraryKind};

@@ -4,6 +4,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod images;
 mod oracle;
 mod preview;
 mod steps;

@@ -28,6 +28,11 @@ fn a_whole_step_ends_with_loss_and_update() {
     let options = CudaOptions { max_batch: 4, batch_norm: BatchNormGroup::All };
     let preview = CudaPreview::new(&net.finish().unwrap(), &options, 1, Storage::F32, Some(0..2)).unwrap();
     insta::assert_snapshot!("whole_step", preview.passes[2]);
+    // It differs in where its images come from.
+    let kept = preview.passes[3].to_string();
+    let differing: Vec<&str> = kept.lines().filter(|line| line.contains("view_images")).collect();
+    insta::assert_snapshot!("images_that_are_kept", differing.join("\n"));
+    assert_eq!(preview.passes[2].commands.len() + 1, preview.passes[3].commands.len());
 }
 
 #[test]

@@ -6,8 +6,8 @@ use crate::{all, group, replicas};
 use balpoe_emulation::EmulatedGpu;
 use balpoe_engine::cuda::{Fault, Storage};
 use balpoe_engine::{
-    BatchNormGroup, CpuOptions, CpuReplicas, CudaReplicas, EngineError, Mode, SoftTargets, ThreadPool,
-    logit_adjusted_cross_entropy,
+    BatchNormGroup, CpuOptions, CpuReplicas, CudaReplicas, EngineError, Mode, SoftTargets, StepImages,
+    ThreadPool, logit_adjusted_cross_entropy,
 };
 use balpoe_net::{BatchNorm, Conv, LogitAdjustedCrossEntropy, Net, NetBuilder, Sgd, Shape};
 
@@ -19,7 +19,7 @@ const LOGITS: std::ops::Range<usize> = EXPERTS..2 * EXPERTS;
 const BOUND: f64 = 1e-5;
 
 /// Two experts on a shared stage; features first, then logits.
-fn network() -> Net {
+pub(crate) fn network() -> Net {
     let mut net = NetBuilder::new(Shape::new(13, 12, 3));
     let x = net.conv(net.input(), "conv1", Conv::new(16, 3).padding(1)).unwrap();
     let x = net.batch_norm(x, "bn1", BatchNorm::new()).unwrap();
@@ -40,11 +40,11 @@ fn network() -> Net {
 }
 
 /// What one step is made of.
-struct Batch {
-    images: Vec<f32>,
-    first: Vec<u32>,
-    second: Vec<u32>,
-    lambda: Vec<f32>,
+pub(crate) struct Batch {
+    pub(crate) images: Vec<f32>,
+    pub(crate) first: Vec<u32>,
+    pub(crate) second: Vec<u32>,
+    pub(crate) lambda: Vec<f32>,
 }
 
 impl Batch {
@@ -55,21 +55,21 @@ impl Batch {
         Self { images: random.values(len * net.input_shape().len()), first, second, lambda }
     }
 
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.first.len()
     }
 
-    fn targets(&self) -> SoftTargets<'_> {
+    pub(crate) fn targets(&self) -> SoftTargets<'_> {
         SoftTargets { first: &self.first, second: &self.second, lambda: &self.lambda, smoothing: 0.1 }
     }
 }
 
-fn loss() -> LogitAdjustedCrossEntropy {
+pub(crate) fn loss() -> LogitAdjustedCrossEntropy {
     let adjustment = |expert: usize| (0..CLASSES).map(|class| -(0.3 * (expert * class) as f32)).collect();
     LogitAdjustedCrossEntropy { adjustments: (0..EXPERTS).map(adjustment).collect() }
 }
 
-fn sgd(step: usize) -> Sgd {
+pub(crate) fn sgd(step: usize) -> Sgd {
     Sgd {
         learning_rate: 1e-3 / (step + 1) as f64,
         momentum: 0.9,
@@ -79,21 +79,22 @@ fn sgd(step: usize) -> Sgd {
 }
 
 /// A stem that stays as it is.
-fn frozen(net: &Net) -> Vec<bool> {
+pub(crate) fn frozen(net: &Net) -> Vec<bool> {
     (0..net.parameters().len()).map(|i| i == 0).collect()
 }
 
 /// What steps leave behind.
-struct After {
+#[derive(PartialEq)]
+pub(crate) struct After {
     outcomes: Vec<[f64; 2]>,
     gradients: Vec<Vec<f32>>,
-    parameters: Vec<Vec<f32>>,
+    pub(crate) parameters: Vec<Vec<f32>>,
     velocities: Vec<Vec<f32>>,
-    buffers: Vec<Vec<f32>>,
+    pub(crate) buffers: Vec<Vec<f32>>,
 }
 
 impl After {
-    fn assert_like(&self, expected: &Self, what: &str) {
+    pub(crate) fn assert_like(&self, expected: &Self, what: &str) {
         for (step, (found, expected)) in self.outcomes.iter().zip(&expected.outcomes).enumerate() {
             for (found, expected) in found.iter().zip(expected) {
                 let error = (found - expected).abs() / expected.abs().max(1.0);
@@ -116,7 +117,7 @@ impl After {
     }
 }
 
-fn batches(net: &Net, lens: &[usize]) -> Vec<Batch> {
+pub(crate) fn batches(net: &Net, lens: &[usize]) -> Vec<Batch> {
     let mut random = Random::new(8);
     lens.iter().map(|&len| Batch::new(net, len, &mut random)).collect()
 }
@@ -180,7 +181,7 @@ fn correct(logits: &[&[f32]], batch: &Batch) -> f64 {
 }
 
 /// Replicas that are ready for steps.
-fn ready(net: &Net, group: BatchNormGroup, gpus: &[EmulatedGpu]) -> CudaReplicas {
+pub(crate) fn ready(net: &Net, group: BatchNormGroup, gpus: &[EmulatedGpu]) -> CudaReplicas {
     let mut executor = replicas(net, 16, group, gpus, &parameters(net, &mut Random::new(7)));
     executor.set_loss(&loss(), LOGITS).unwrap();
     executor
@@ -188,11 +189,12 @@ fn ready(net: &Net, group: BatchNormGroup, gpus: &[EmulatedGpu]) -> CudaReplicas
 
 fn step(executor: &mut CudaReplicas, batch: &Batch, number: usize) -> Result<[f64; 2], EngineError> {
     let frozen = frozen(executor.net());
-    let outcome = executor.train_step(&batch.images, batch.len(), &batch.targets(), &sgd(number), &frozen)?;
+    let images = StepImages::Normalised(&batch.images);
+    let outcome = executor.train_step(&images, &batch.targets(), &sgd(number), &frozen)?;
     Ok([outcome.loss, outcome.correct])
 }
 
-fn after(executor: &CudaReplicas, outcomes: Vec<[f64; 2]>) -> After {
+pub(crate) fn after(executor: &CudaReplicas, outcomes: Vec<[f64; 2]>) -> After {
     let net = executor.net();
     let parameters = net.parameters().len();
     After {
@@ -252,6 +254,60 @@ fn a_loss_that_is_not_finite_updates_nothing() {
 }
 
 #[test]
+fn outcomes_may_be_waited_for_later() {
+    let net = network();
+    let batches = batches(&net, &[8, 5, 8]);
+    for devices in [1, 2] {
+        let Some(gpus) = group(devices, Storage::F32) else { return };
+        let expected = on_devices(&net, &batches, BatchNormGroup::All, &gpus);
+        let mut executor = ready(&net, BatchNormGroup::All, &gpus);
+        let mut outcomes = Vec::new();
+        for (i, batch) in batches.iter().enumerate() {
+            begin(&mut executor, batch, i);
+            if i > 0 {
+                outcomes.push(finish(&mut executor));
+            }
+        }
+        outcomes.push(finish(&mut executor));
+        assert_eq!(executor.finish_step(), Ok(None));
+        assert!(after(&executor, outcomes) == expected, "{devices} devices");
+    }
+}
+
+#[test]
+fn steps_that_were_begun_behind_a_loss_that_is_not_finite_update_nothing() {
+    let net = network();
+    let mut batches = batches(&net, &[8, 8, 8]);
+    batches[1].images[5] = f32::NAN;
+    for devices in [1, 2] {
+        let Some(gpus) = group(devices, Storage::F32) else { return };
+        let mut executor = ready(&net, BatchNormGroup::All, &gpus);
+        begin(&mut executor, &batches[0], 0);
+        assert!(finish(&mut executor)[0].is_finite());
+        let before = after(&executor, Vec::new());
+        begin(&mut executor, &batches[1], 1);
+        begin(&mut executor, &batches[2], 2);
+        assert!(!finish(&mut executor)[0].is_finite());
+        assert!(!finish(&mut executor)[0].is_finite(), "it was begun before anybody knew");
+        let unchanged = after(&executor, Vec::new());
+        assert!(unchanged.parameters == before.parameters && unchanged.velocities == before.velocities);
+        begin(&mut executor, &batches[2], 2);
+        assert!(finish(&mut executor)[0].is_finite());
+        assert!(after(&executor, Vec::new()).parameters != before.parameters);
+    }
+}
+
+fn begin(executor: &mut CudaReplicas, batch: &Batch, number: usize) {
+    let (images, frozen) = (StepImages::Normalised(&batch.images), frozen(executor.net()));
+    executor.begin_step(&images, &batch.targets(), &sgd(number), &frozen).unwrap();
+}
+
+fn finish(executor: &mut CudaReplicas) -> [f64; 2] {
+    let outcome = executor.finish_step().unwrap().expect("a step was begun");
+    [outcome.loss, outcome.correct]
+}
+
+#[test]
 fn what_does_not_fit_is_refused_before_anything_runs() {
     let net = network();
     let Some(gpus) = group(2, Storage::F32) else { return };
@@ -280,7 +336,8 @@ fn what_does_not_fit_is_refused_before_anything_runs() {
     let large = batches(&net, &[17]).remove(0);
     assert_eq!(step(&mut executor, &large, 0), Err(EngineError::Batch { found: 17, max_batch: 16 }));
     let right = batch();
-    let few = executor.train_step(&right.images, 6, &right.targets(), &sgd(0), &[false]);
+    let images = StepImages::Normalised(&right.images);
+    let few = executor.train_step(&images, &right.targets(), &sgd(0), &[false]);
     assert!(matches!(few, Err(EngineError::Length { found: 1, .. })));
 
     let unchanged = after(&executor, Vec::new());

@@ -1,131 +1,137 @@
-//! Augmentation and mixup on the device.
+//! Images that lie on the device: moved, normalised and blended.
 
-use crate::machine::{Data, Runner, arguments, on_every_machine, random};
+use crate::machine::{Data, arguments, on_every_machine, random};
+use balpoe_net::PixelMap;
 
-/// `Change` of the kernels.
+/// `Blend` of the kernels.
 #[derive(Clone, Copy)]
 #[repr(C)]
-struct Change {
+struct Blend {
+    weight: f32,
     top: i32,
+    bottom: i32,
     left: i32,
-    flip: i32,
-    turn: i32,
-    row: [i64; 2],
-    column_step: [i64; 2],
-    row_step: [i64; 2],
+    right: i32,
 }
 
-impl Data for Change {}
+impl Data for Blend {}
+impl Data for PixelMap {}
 
-const HEIGHT: usize = 7;
-const WIDTH: usize = 9;
-const PADDING: usize = 2;
-const LEN: usize = HEIGHT * WIDTH * 3;
+const NO_BLEND: Blend = Blend { weight: 0.0, top: 0, bottom: 0, left: 0, right: 0 };
 
-impl Change {
-    /// Turned by an angle, in the fixed point of the `rotation` augmentation.
-    fn new(top: usize, left: usize, flip: bool, degrees: Option<f64>) -> Self {
-        let (sin, cos) = (-degrees.unwrap_or(0.0).to_radians()).sin_cos();
-        let (cy, cx) = (HEIGHT as f64 / 2.0, WIDTH as f64 / 2.0);
-        let fixed = |v: f64| (v * 65536.0 + 0.5).floor() as i64;
-        Self {
-            top: top as i32,
-            left: left as i32,
-            flip: flip.into(),
-            turn: degrees.is_some().into(),
-            row: [
-                fixed(cos * 0.5 + sin * 0.5 + (cx - cos * cx - sin * cy)),
-                fixed(-sin * 0.5 + cos * 0.5 + (cy + sin * cx - cos * cy)),
-            ],
-            column_step: [fixed(cos), fixed(-sin)],
-            row_step: [fixed(sin), fixed(cos)],
-        }
+/// Images of a size, and what bytes are to the network.
+struct Images {
+    height: usize,
+    width: usize,
+    pixels: Vec<u8>,
+    table: Vec<f32>,
+}
+
+impl Images {
+    fn new(seed: u64, count: usize, height: usize, width: usize) -> Self {
+        let pixels = random(seed, count * height * width * 3);
+        let pixels = pixels.iter().map(|value| ((value + 1.0) * 127.5) as u8).collect();
+        Self { height, width, pixels, table: random(seed + 1, 256 * 3) }
     }
 
-    /// One image after the other steps, each into an image of its own.
-    fn apply(&self, image: &[u8]) -> Vec<u8> {
-        let at = |image: &[u8], y: i64, x: i64, c: usize| {
-            let inside = (0..HEIGHT as i64).contains(&y) && (0..WIDTH as i64).contains(&x);
-            if inside { image[(y as usize * WIDTH + x as usize) * 3 + c] } else { 0 }
-        };
-        let draw = |pixel: &dyn Fn(i64, i64, usize) -> u8| -> Vec<u8> {
-            (0..LEN).map(|i| pixel((i / 3 / WIDTH) as i64, (i / 3 % WIDTH) as i64, i % 3)).collect()
-        };
-        let (top, left) = (i64::from(self.top) - PADDING as i64, i64::from(self.left) - PADDING as i64);
-        let cropped = draw(&|y, x, c| at(image, y + top, x + left, c));
-        let flipped =
-            draw(&|y, x, c| at(&cropped, y, if self.flip == 1 { WIDTH as i64 - 1 - x } else { x }, c));
-        if self.turn == 0 {
-            return flipped;
+    fn len(&self) -> usize {
+        self.height * self.width * 3
+    }
+
+    /// An image after one map after the other, each making an image of its own, normalised.
+    fn seen(&self, position: i32, maps: &[PixelMap]) -> Vec<f64> {
+        let mut image = self.pixels[position as usize * self.len()..][..self.len()].to_vec();
+        for map in maps {
+            let pixel = |i: usize| {
+                let place = (i / 3 % self.width, i / 3 / self.width);
+                let source = map.source(place, (self.width, self.height));
+                source.map_or(0, |(column, row)| image[(row * self.width + column) * 3 + i % 3])
+            };
+            image = (0..self.len()).map(pixel).collect();
         }
-        draw(&|y, x, c| {
-            let place =
-                |side: usize| (self.row[side] + y * self.row_step[side] + x * self.column_step[side]) >> 16;
-            at(&flipped, place(1), place(0), c)
-        })
+        (0..self.len()).map(|i| f64::from(self.table[image[i] as usize * 3 + i % 3])).collect()
     }
 }
 
-#[test]
-fn images_are_cropped_flipped_turned_and_normalised() {
-    let images: Vec<u8> = random(1, 6 * LEN).iter().map(|v| ((v + 1.0) * 127.5) as u8).collect();
-    let table = random(2, 256 * 3);
-    let changes = [
-        Change::new(2, 2, false, None),
-        Change::new(0, 4, false, None),
-        Change::new(4, 0, true, None),
-        Change::new(2, 2, false, Some(13.7)),
-        Change::new(1, 3, true, Some(-8.25)),
-    ];
-    let position = [3, 0, 5, 1, 3];
+/// A turn by an angle, in the fixed point of the `rotation` augmentation.
+fn turned(degrees: f64, height: usize, width: usize) -> PixelMap {
+    let (sin, cos) = (-degrees.to_radians()).sin_cos();
+    let (cy, cx) = (height as f64 / 2.0, width as f64 / 2.0);
+    let fixed = |v: f64| (v * 65536.0 + 0.5).floor() as i64;
+    PixelMap {
+        origin: [
+            fixed(cos * 0.5 + sin * 0.5 + (cx - cos * cx - sin * cy)),
+            fixed(-sin * 0.5 + cos * 0.5 + (cy + sin * cx - cos * cy)),
+        ],
+        column_step: [fixed(cos), fixed(-sin)],
+        row_step: [fixed(sin), fixed(cos)],
+    }
+}
+
+/// Holds the kernel against images that are changed one step after the other. `positions` and `maps` are those of the images, then
+/// of their partners.
+fn check(images: &Images, positions: &[i32], maps: &[PixelMap], blend: Blend) {
+    let (count, len) = (positions.len() / 2, images.len());
+    let steps = maps.len() / positions.len();
+    let seen = |place: usize| images.seen(positions[place], &maps[place * steps..(place + 1) * steps]);
+    let mut expected = Vec::new();
+    for image in 0..count {
+        let (own, other) = (seen(image), seen(count + image));
+        expected.extend((0..len).map(|i| {
+            let (x, y) = ((i / 3 % images.width) as i32, (i / 3 / images.width) as i32);
+            let blends = (blend.top..blend.bottom).contains(&y) && (blend.left..blend.right).contains(&x);
+            let weight = if blends { f64::from(blend.weight) } else { 1.0 };
+            weight * own[i] + (1.0 - weight) * other[i]
+        }));
+    }
     on_every_machine(|run| {
-        let out = run.real_room(changes.len() * LEN);
+        let out = run.real_room(count * len);
         run.launch_loop(
-            "augment",
-            changes.len() * HEIGHT * WIDTH,
+            "view_images",
+            count * len / 3,
             arguments![
-                run.plain(&images),
-                run.plain(&position),
-                run.plain(&changes),
-                run.plain(&table),
+                run.plain(&images.pixels),
+                run.plain(positions),
+                run.plain(maps),
+                run.plain(&[blend]),
+                run.plain(&images.table),
                 out,
-                changes.len() as i32,
-                HEIGHT as i32,
-                WIDTH as i32,
-                PADDING as i32,
+                count as i32,
+                steps as i32,
+                images.height as i32,
+                images.width as i32,
             ],
         );
-        let expected: Vec<f64> = changes
-            .iter()
-            .zip(position)
-            .flat_map(|(change, position)| change.apply(&images[position as usize * LEN..][..LEN]))
-            .enumerate()
-            .map(|(i, byte)| f64::from(table[byte as usize * 3 + i % 3]))
-            .collect();
         run.assert_real("image", out, &expected);
     });
 }
 
 #[test]
-fn an_image_that_is_not_turned_is_the_one_turned_by_nothing() {
-    let image: Vec<u8> = random(3, LEN).iter().map(|v| ((v + 1.0) * 127.5) as u8).collect();
-    assert_eq!(Change::new(2, 2, false, Some(0.0)).apply(&image), image);
+fn images_are_moved_and_normalised() {
+    let images = Images::new(1, 6, 7, 9);
+    let maps = [
+        [PixelMap::IDENTITY; 3],
+        [PixelMap::shift(-2, 2), PixelMap::IDENTITY, PixelMap::IDENTITY],
+        [PixelMap::shift(2, -2), PixelMap::mirror(9), PixelMap::IDENTITY],
+        [PixelMap::IDENTITY, PixelMap::IDENTITY, turned(13.7, 7, 9)],
+        // What leaves the image on the way does not come back.
+        [PixelMap::shift(3, 1), PixelMap::mirror(9), turned(-8.25, 7, 9)],
+        [turned(90.0, 7, 9), PixelMap::shift(0, -1), PixelMap::mirror(9)],
+    ];
+    let maps: Vec<PixelMap> = maps.iter().chain(&maps).flatten().copied().collect();
+    let positions = [3, 0, 5, 1, 3, 2].repeat(2);
+    check(&images, &positions, &maps, NO_BLEND);
 }
 
 #[test]
-fn mixup_blends_with_the_partner() {
-    on_every_machine(|run: &Runner<'_>| {
-        let (x, stored) = run.real(&random(4, 3 * 50));
-        let (partner, lambda) = ([2, 0, 2], [0.3f32, 0.9, 1.0]);
-        let out = run.real_room(150);
-        run.launch_loop("mixup", 150, arguments![x, run.plain(&partner), run.plain(&lambda), out, 3, 50]);
-        let expected: Vec<f64> = (0..150)
-            .map(|i| {
-                let weight = f64::from(lambda[i / 50]);
-                let other = stored[partner[i / 50] as usize * 50 + i % 50];
-                weight * f64::from(stored[i]) + (1.0 - weight) * f64::from(other)
-            })
-            .collect();
-        run.assert_real("mixed", out, &expected);
-    });
+fn images_are_blended_with_their_partners() {
+    let images = Images::new(3, 5, 6, 5);
+    let positions = [4, 1, 0, 3, 1, 4];
+    let maps: Vec<PixelMap> = (0..6).map(|i| PixelMap::shift(i - 3, 2 - i)).collect();
+    let whole = Blend { weight: 0.3, top: 0, bottom: 6, left: 0, right: 5 };
+    check(&images, &positions, &maps, whole);
+    check(&images, &positions, &maps, Blend { weight: 0.0, top: 1, bottom: 4, left: 2, right: 5 });
+    check(&images, &positions, &maps, Blend { weight: 1.0, ..whole });
+    // Bytes that the host has changed have no maps.
+    check(&images, &positions, &[], whole);
 }

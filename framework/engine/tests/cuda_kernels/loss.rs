@@ -89,7 +89,7 @@ fn predictions_of_the_mean_logits_are_counted_and_losses_added_up() {
         let second =
             [predictions[0], 1, predictions[2], (predictions[3] + 1) % classes as i32, predictions[4]];
         let lambda = [0.25f32, 0.75, 0.5, 1.0, 0.125];
-        let (correct, outcome) = (run.room(rows), run.plain(&[f64::NAN; 2]));
+        let (correct, outcome) = (run.room(rows), run.plain(&[0f64; 2]));
         let device_lambda = run.plain(&lambda);
         run.launch(
             "mixed_correct",
@@ -119,5 +119,15 @@ fn predictions_of_the_mean_logits_are_counted_and_losses_added_up() {
         let total: f64 = losses.iter().map(|&loss| f64::from(loss)).sum();
         let [loss, right] = run.read_doubles(outcome)[..] else { unreachable!() };
         assert!((loss - 0.5 * total).abs() < 1e-12 && right == 4.25, "{loss} {right}");
+    });
+}
+
+#[test]
+fn a_loss_that_is_no_number_stays() {
+    on_every_machine(|run| {
+        let outcome = run.plain(&[f64::INFINITY, 3.0]);
+        let arguments = arguments![run.plain(&[1f32, 2.0]), run.plain(&[1f32]), outcome, 2, 1, 0.5f64];
+        run.launch("step_outcome", [1, 1, 1], [256, 1, 1], arguments);
+        assert_eq!(run.read_doubles(outcome), [f64::INFINITY, 1.0]);
     });
 }

@@ -36,6 +36,25 @@ fn uploads_do_not_overtake_work_and_work_does_not_overtake_uploads() {
 }
 
 #[test]
+fn what_is_on_its_way_does_not_change_any_more() {
+    for group in groups(1, Precision::F32) {
+        let device = &*group[0];
+        let source = put_floats(device, &random(0, 100));
+        let mut flights = Vec::new();
+        for seed in 1..6 {
+            flights.push(device.begin_download(source, 400).unwrap());
+            device.upload(&bytes(&random(seed, 100)), source).unwrap();
+        }
+        // One that nobody waits for.
+        drop(flights.remove(2));
+        let arrived: Vec<Vec<u8>> = flights.into_iter().map(|flight| flight.wait().unwrap()).collect();
+        let expected: Vec<Vec<u8>> = [0, 1, 3, 4].map(|seed| bytes(&random(seed, 100))).to_vec();
+        assert!(arrived == expected, "{}", device.name());
+        device.release(source);
+    }
+}
+
+#[test]
 fn memory_is_clear_and_clears() {
     for group in groups(1, Precision::F32) {
         let device = &*group[0];

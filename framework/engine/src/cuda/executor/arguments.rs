@@ -1,7 +1,7 @@
 //! What kernels take by value, laid out as in their sources.
 
 use super::rooms::Place;
-use balpoe_net::{Sgd, Shape, Window};
+use balpoe_net::{Shape, Window};
 
 /// What enters a sum.
 #[derive(Clone, Copy, Debug)]
@@ -136,10 +136,4 @@ impl Pooling {
             padding: pair(window.padding),
         }
     }
-}
-
-/// `Sgd` of `update.cu`, as bytes.
-pub(super) fn sgd_bytes(sgd: &Sgd) -> Vec<u8> {
-    let numbers = [sgd.learning_rate, sgd.momentum, sgd.weight_decay].map(|number| number as f32);
-    numbers.iter().flat_map(|n| n.to_ne_bytes()).chain(i32::from(sgd.nesterov).to_ne_bytes()).collect()
 }

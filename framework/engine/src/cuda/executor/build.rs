@@ -1,10 +1,12 @@
 //! Whole programs, and where the host brings and fetches what.
 
+use super::images::ImageForm;
 use super::outline::{LossShape, Outline, Part};
 use super::program::{Program, operands};
 use super::rooms::{Layout, Place, Rooms};
 use super::slabs::Slabs;
 use crate::cuda::{Address, Command, Storage};
+use balpoe_net::Shape;
 
 /// What a program does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,8 +15,8 @@ pub(super) enum Purpose {
     Evaluate,
     /// The forward pass of a training step; then, with gradients of the outputs from the host, the backward pass.
     Train,
-    /// Forward pass, loss and backward pass.
-    Step(LossShape),
+    /// Forward pass, loss and backward pass, on images of this form.
+    Step(LossShape, ImageForm),
 }
 
 /// Where an output lies.
@@ -30,7 +32,7 @@ pub(super) struct Built {
     pub(super) commands: Vec<Command>,
     /// The backward pass of [`Purpose::Train`].
     pub(super) backward: Vec<Command>,
-    /// Where the host brings the images, in `f32`.
+    /// Where the host brings images that are normalised, in `f32`.
     pub(super) images: Address,
     /// Where it fetches the outputs after `commands`; none after a whole step.
     pub(super) outputs: Vec<Port>,
@@ -45,7 +47,7 @@ pub(super) fn plan(outline: &Outline, purpose: &Purpose) -> Layout {
             let images = outline.max_share().max(outline.evaluation_parts(outline.max_batch)[0].images);
             Part { images, ..outline.largest_part() }
         }
-        Purpose::Train | Purpose::Step(_) => outline.largest_part(),
+        Purpose::Train | Purpose::Step(..) => outline.largest_part(),
     };
     let slabs = Slabs::NOWHERE;
     let (_, rooms) = build_with(outline, purpose, part, slabs, Rooms::unplaced());
@@ -73,9 +75,12 @@ fn build_with(
 ) -> (Built, Rooms) {
     let mut program = Program::new(outline, slabs, part, rooms);
     program.training = *purpose != Purpose::Evaluate;
-    let images = program.take_images();
-    let loss =
-        if let Purpose::Step(loss) = purpose { Some((loss, program.prepare_loss(loss))) } else { None };
+    let (loss, form) = match purpose {
+        Purpose::Step(loss, form) => (Some(loss), *form),
+        Purpose::Evaluate | Purpose::Train => (None, ImageForm::Normalised),
+    };
+    let images = program.take_images(form);
+    let loss = loss.map(|loss| (loss, program.prepare_loss(loss)));
     program.forward();
     let mut built =
         Built { commands: Vec::new(), backward: Vec::new(), images, outputs: Vec::new(), seeds: Vec::new() };
@@ -103,7 +108,7 @@ fn build_with(
 /// The update of all parameters that are not frozen; with `guarded`, only where the step's loss is finite.
 pub(super) fn update(outline: &Outline, slabs: Slabs, frozen: &[bool], guarded: bool) -> Vec<Command> {
     let mut program = without_rooms(outline, slabs);
-    let [settings, outcome] = [slabs.sgd, slabs.outcome].map(Place::Fixed);
+    let [settings, outcome] = [slabs.told.sgd, slabs.outcome].map(Place::Fixed);
     let loss = if guarded { outcome } else { Place::NULL };
     for range in outline.parameters.trained(frozen) {
         let [weights, velocities, gradients] =
@@ -137,14 +142,39 @@ fn without_rooms(outline: &Outline, slabs: Slabs) -> Program<'_> {
 }
 
 impl Program<'_> {
-    /// Takes room for the images, and gives the address that the host brings them to.
-    fn take_images(&mut self) -> Address {
-        let len = self.part.images * self.shape(0).len();
+    /// Takes room for the images, and gives the address that the host brings them to if they are normalised. Rooms are the same
+    /// for images of every form.
+    fn take_images(&mut self, form: ImageForm) -> Address {
+        let shape = self.shape(0);
+        let len = self.part.images * shape.len();
         let images = self.float_room(len);
         let address = self.address(images);
-        let real = self.as_real(images, len);
+        let real = match form {
+            ImageForm::Normalised => self.as_real(images, len),
+            ImageForm::Bytes | ImageForm::Kept { .. } => {
+                let is_float = self.outline.storage == Storage::F32;
+                let real = if is_float { images } else { self.map_room(shape) };
+                self.view_images(form, real, shape);
+                real
+            }
+        };
         self.values[0].real = Some(real);
         address
+    }
+
+    /// Makes what the network sees of the images that lie on the device.
+    fn view_images(&mut self, form: ImageForm, out: Place, shape: Shape) {
+        let Slabs { kept, brought, maps, told, normalisation, .. } = self.slabs;
+        let (images, steps) = match form {
+            ImageForm::Kept { maps } => (kept, maps),
+            ImageForm::Bytes | ImageForm::Normalised => (brought, 0),
+        };
+        let [images, positions, maps, blend, table] =
+            [images, told.positions, maps, told.blend, normalisation].map(Place::Fixed);
+        let [count, steps, height, width] =
+            [self.part.images, steps, shape.height, shape.width].map(|size| size as i32);
+        let operands = operands![images, positions, maps, blend, table, out, count, steps, height, width];
+        self.launch_elements("view_images", self.part.images * shape.pixels(), operands);
     }
 
     /// Keeps the outputs until now, for the host.

@@ -3,6 +3,7 @@
 use super::outline::LossShape;
 use super::program::{Program, operands};
 use super::rooms::Place;
+use super::told::Told;
 use crate::graph::Form;
 
 /// Where the logits of all experts lie, one expert after the other, and what the loss makes of them.
@@ -57,9 +58,9 @@ impl Program<'_> {
         }
         let LossPlaces { logits, gradient, losses, correct } = places;
         let slabs = self.slabs;
+        let Told { first, second, lambda, smoothing, .. } = slabs.told;
         let [adjustments, first, second, lambda, smoothing, outcome] =
-            [slabs.adjustments, slabs.first, slabs.second, slabs.lambda, slabs.smoothing, slabs.outcome]
-                .map(Place::Fixed);
+            [slabs.adjustments, first, second, lambda, smoothing, slabs.outcome].map(Place::Fixed);
         let terms = experts * self.part.batch;
         let operands = operands![
             logits,

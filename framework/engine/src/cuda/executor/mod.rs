@@ -10,6 +10,7 @@ mod backward;
 mod build;
 mod classifier;
 mod forward;
+mod images;
 mod loss;
 mod norms;
 mod outline;
@@ -20,6 +21,8 @@ mod replica;
 mod replicas;
 mod rooms;
 mod slabs;
+mod told;
 
+pub use images::StepImages;
 pub use preview::{CudaPreview, PassPreview, RoomPreview};
 pub use replicas::{CudaOptions, CudaReplicas, StepOutcome};

@@ -1,9 +1,11 @@
 //! What a network would be on GPUs: its programs and its memory, without any GPU.
 
 use super::build::{Built, Purpose, build, plan, update};
+use super::images::ImageForm;
 use super::outline::{LossShape, Outline};
 use super::replicas::CudaOptions;
 use super::slabs::Slabs;
+use super::told::Told;
 use crate::EngineError;
 use crate::checks::check_options;
 use crate::cuda::{Address, Argument, Command, ConvolutionPass, Number, Storage};
@@ -77,7 +79,16 @@ impl CudaPreview {
             PassPreview::of(&outline, "evaluation", &Purpose::Evaluate),
             PassPreview::of(&outline, "forward and backward pass", &Purpose::Train),
         ];
-        passes.extend(loss.map(|loss| PassPreview::of(&outline, "whole step", &Purpose::Step(loss))));
+        // The host may change and normalise the images, or the GPU does; for bytes from the host it is the same program as for
+        // those that are kept.
+        if let Some(loss) = loss {
+            let step = |form| Purpose::Step(loss.clone(), form);
+            passes.push(PassPreview::of(&outline, "whole step", &step(ImageForm::Normalised)));
+            if net.input_shape().channels == 3 {
+                let kept = step(ImageForm::Kept { maps: 1 });
+                passes.push(PassPreview::of(&outline, "whole step on images that are kept", &kept));
+            }
+        }
         Ok(Self { state_bytes: Slabs::new(&outline, SLABS).1, passes, adjustment_bytes })
     }
 
@@ -114,16 +125,20 @@ impl PassPreview {
         let layout = plan(outline, purpose);
         let parts = match purpose {
             Purpose::Evaluate => outline.evaluation_parts(outline.max_batch),
-            Purpose::Train | Purpose::Step(_) => outline.training_parts(outline.max_batch),
+            Purpose::Train | Purpose::Step(..) => outline.training_parts(outline.max_batch),
         };
         // With rooms one behind the other, an address says which room it is in.
         let apart = layout.apart();
         let starts = apart.rooms().map(|room| room.bytes.start).collect();
         let mut slabs = Slabs::new(outline, SLABS).0;
-        slabs.adjustments = SLABS.offset(1 << 43);
+        // What has no place among the slabs, each far from the others.
+        let others = [&mut slabs.adjustments, &mut slabs.kept, &mut slabs.brought, &mut slabs.maps];
+        for (i, other) in others.into_iter().enumerate() {
+            *other = SLABS.offset((1 << 43) + (i << 40));
+        }
         let Built { mut commands, backward, .. } = build(outline, purpose, parts[0], slabs, &apart, ROOMS);
         commands.extend(backward);
-        if let Purpose::Step(_) = purpose {
+        if let Purpose::Step(..) = purpose {
             commands.extend(update(outline, slabs, &vec![false; outline.net.parameters().len()], true));
         }
         let places = Places { slabs, starts, end: ROOMS.offset(apart.bytes()), storage: outline.storage };
@@ -216,14 +231,15 @@ impl Places {
             rough,
             velocities,
             statistics,
-            sgd,
-            first,
-            second,
-            lambda,
-            smoothing,
+            told,
+            normalisation,
             outcome,
             adjustments,
+            kept,
+            brought,
+            maps,
         } = self.slabs;
+        let Told { sgd, smoothing, blend, first, second, lambda, positions, .. } = told;
         let mut slabs = vec![
             (weights, "weights"),
             (gradients, "gradients"),
@@ -234,8 +250,14 @@ impl Places {
             (second, "second labels"),
             (lambda, "lambda"),
             (smoothing, "smoothing"),
+            (blend, "blend"),
+            (positions, "positions"),
+            (normalisation, "normalisation"),
             (outcome, "outcome"),
             (adjustments, "adjustments"),
+            (kept, "images that are kept"),
+            (brought, "images that are brought"),
+            (maps, "maps"),
         ];
         if self.storage == Storage::Bf16 {
             slabs.extend([(copies, "copies of weights"), (rough, "rough gradients")]);

@@ -1,21 +1,22 @@
 //! One replica: its device, its memory, and the programs that are ready to run.
 
-use super::arguments::sgd_bytes;
 use super::build::{Built, Port, Purpose, build, copy_weights, update};
+use super::images::{ImageForm, StepImages, Views};
 use super::outline::{LossShape, Outline, Part};
 use super::rooms::Layout;
 use super::slabs::Slabs;
-use crate::cuda::{Address, Command, Device, Fault, Prepared, Storage};
+use super::told::sgd_words;
+use crate::cuda::{Address, Arriving, Command, Device, Fault, Prepared, Storage};
 use crate::{EngineError, SoftTargets};
-use balpoe_net::{LogitAdjustedCrossEntropy, Sgd};
-use std::collections::BTreeMap;
+use balpoe_net::{LogitAdjustedCrossEntropy, PixelMap, Sgd};
+use std::collections::{BTreeMap, VecDeque};
 
 /// Names a pass: what it does, for which batch, and which parameters a whole step leaves alone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Pass {
     Evaluate { batch: usize },
     Train { batch: usize },
-    Step { batch: usize, frozen: Vec<bool> },
+    Step { batch: usize, frozen: Vec<bool>, form: ImageForm },
 }
 
 /// What all passes of a kind have in common on all devices.
@@ -36,9 +37,9 @@ impl Plans {
         match pass {
             Pass::Evaluate { .. } => Ok((Purpose::Evaluate, &self.evaluate)),
             Pass::Train { .. } => Ok((Purpose::Train, &self.train)),
-            Pass::Step { .. } => {
+            Pass::Step { form, .. } => {
                 let (loss, layout) = self.step.as_ref().ok_or(EngineError::NoLoss)?;
-                Ok((Purpose::Step(loss.clone()), layout))
+                Ok((Purpose::Step(loss.clone(), *form), layout))
             }
         }
     }
@@ -62,13 +63,24 @@ pub(super) struct Replica {
     copying: Option<Box<dyn Prepared>>,
     /// Whether parameters changed since that was made.
     copies_behind: bool,
+    /// Outcomes of steps that were begun, the first one first.
+    outcomes: VecDeque<Box<dyn Arriving>>,
     slabs: Slabs,
     memory: Address,
-    /// With its bytes.
-    arena: Option<(Address, usize)>,
-    /// With its values.
-    adjustments: Option<(Address, usize)>,
+    arena: Option<Taken>,
+    adjustments: Option<Taken>,
+    /// Images that are kept, and those that a step brings with their maps.
+    kept: Option<Taken>,
+    brought: Option<Taken>,
+    maps: Option<Taken>,
     device: Box<dyn Device>,
+}
+
+/// Memory that was taken when its size was known.
+#[derive(Clone, Copy)]
+struct Taken {
+    address: Address,
+    bytes: usize,
 }
 
 impl Replica {
@@ -80,10 +92,14 @@ impl Replica {
             updates: BTreeMap::new(),
             copying: None,
             copies_behind: false,
+            outcomes: VecDeque::new(),
             slabs: Slabs::new(outline, memory).0,
             memory,
             arena: None,
             adjustments: None,
+            kept: None,
+            brought: None,
+            maps: None,
             device,
         };
         for (buffer, range) in outline.net.buffers().iter().zip(&outline.statistics) {
@@ -137,17 +153,27 @@ impl Replica {
     ) -> Result<(), EngineError> {
         let values = loss.adjustments.concat();
         if forget {
-            self.passes.retain(|pass, _| !matches!(pass, Pass::Step { .. }));
+            self.forget_steps();
         }
-        if self.adjustments.is_none_or(|(_, len)| len != values.len()) {
-            if let Some((old, _)) = self.adjustments.take() {
-                self.device.release(old);
-            }
-            let address = self.device.allocate(size_of_val(&values[..]))?;
-            self.adjustments = Some((address, values.len()));
-            self.slabs.adjustments = address;
-        }
-        self.write(self.slabs.adjustments, 0, &values)
+        let bytes = bytes_of(&values);
+        self.slabs.adjustments = taken(&*self.device, &mut self.adjustments, bytes.len())?.address;
+        Ok(self.device.upload(bytes, self.slabs.adjustments)?)
+    }
+
+    /// What each byte of an image is to the network.
+    pub(super) fn set_normalisation(&self, table: &[[f32; 3]; 256]) -> Result<(), EngineError> {
+        self.write(self.slabs.normalisation, 0, table.as_flattened())
+    }
+
+    /// Keeps images, as bytes, in place of those that were kept.
+    pub(super) fn keep_images(&mut self, pixels: &[u8]) -> Result<(), EngineError> {
+        self.forget_steps();
+        self.slabs.kept = taken(&*self.device, &mut self.kept, pixels.len())?.address;
+        Ok(self.device.upload(pixels, self.slabs.kept)?)
+    }
+
+    fn forget_steps(&mut self) {
+        self.passes.retain(|pass, _| !matches!(pass, Pass::Step { .. }));
     }
 
     /// Makes a pass ready for this replica's part. Nothing waits for other devices here.
@@ -160,6 +186,9 @@ impl Replica {
     ) -> Result<(), EngineError> {
         let (purpose, layout) = plans.of(pass)?;
         let arena = self.arena(plans.arena())?;
+        if let Pass::Step { form, .. } = pass {
+            self.room_for_images(outline, *form)?;
+        }
         if self.passes.contains_key(pass) {
             return Ok(());
         }
@@ -176,17 +205,33 @@ impl Replica {
 
     /// Memory for feature maps. Programs that used a smaller one are forgotten.
     fn arena(&mut self, bytes: usize) -> Result<Address, EngineError> {
-        if let Some((address, size)) = self.arena {
-            if bytes <= size {
-                return Ok(address);
-            }
+        if self.arena.is_none_or(|arena| arena.bytes < bytes) {
             self.passes.clear();
-            self.arena = None;
-            self.device.release(address);
+            taken(&*self.device, &mut self.arena, bytes)?;
         }
-        let address = self.device.allocate(bytes)?;
-        self.arena = Some((address, bytes));
-        Ok(address)
+        Ok(self.arena.map_or(Address::NULL, |arena| arena.address))
+    }
+
+    /// Memory for what a step brings of its images: of bytes, every partner may be another part's. Programs that used other memory
+    /// are forgotten.
+    fn room_for_images(&mut self, outline: &Outline, form: ImageForm) -> Result<(), EngineError> {
+        let seen = 2 * outline.max_share();
+        let (place, bytes) = match form {
+            ImageForm::Normalised | ImageForm::Kept { maps: 0 } => return Ok(()),
+            ImageForm::Bytes => (&mut self.brought, seen * outline.net.input_shape().len()),
+            ImageForm::Kept { maps } => (&mut self.maps, seen * maps * size_of::<PixelMap>()),
+        };
+        if place.is_some_and(|taken| taken.bytes == bytes) {
+            return Ok(());
+        }
+        // What was prepared may use what goes.
+        self.passes.retain(|pass, _| !matches!(pass, Pass::Step { .. }));
+        let address = taken(&*self.device, place, bytes)?.address;
+        match form {
+            ImageForm::Bytes => self.slabs.brought = address,
+            ImageForm::Normalised | ImageForm::Kept { .. } => self.slabs.maps = address,
+        }
+        Ok(())
     }
 
     fn prepared(&self, commands: Vec<Command>) -> Result<Option<Box<dyn Prepared>>, EngineError> {
@@ -210,6 +255,42 @@ impl Replica {
         Ok(ready.commands.run()?)
     }
 
+    /// Begins a whole step that is ready, on this replica's part of the images, and the way of its outcome to the host.
+    pub(super) fn begin_step(
+        &mut self,
+        outline: &Outline,
+        pass: &Pass,
+        part: Part,
+        images: &StepImages<'_>,
+        (targets, sgd): (&SoftTargets<'_>, &Sgd),
+    ) -> Result<(), EngineError> {
+        self.refresh_copies()?;
+        let Some(ready) = self.passes.get_mut(pass) else { return Err(EngineError::NoForwardPass) };
+        let Views { positions, guests, maps } = images.views(part);
+        let Slabs { told, brought, maps: maps_place, .. } = self.slabs;
+        let message = told.message(part, targets, sgd, images.blend(), &positions);
+        self.device.upload(&message, told.sgd)?;
+        let image = outline.net.input_shape().len();
+        let own = part.first * image..(part.first + part.images) * image;
+        match images {
+            StepImages::Normalised(values) => self.device.upload(bytes_of(&values[own]), ready.images)?,
+            StepImages::Bytes { pixels, .. } => {
+                self.device.upload(&pixels[own], brought)?;
+                let pixels_of = |&guest: &usize| &pixels[guest * image..(guest + 1) * image];
+                let others: Vec<u8> = guests.iter().flat_map(pixels_of).copied().collect();
+                if !others.is_empty() {
+                    self.device.upload(&others, brought.offset(part.images * image))?;
+                }
+            }
+            StepImages::Kept { .. } if maps.is_empty() => {}
+            StepImages::Kept { .. } => self.device.upload(bytes_of(&maps), maps_place)?,
+        }
+        ready.commands.run()?;
+        let outcome = self.device.begin_download(self.slabs.outcome, 2 * size_of::<f64>())?;
+        self.outcomes.push_back(outcome);
+        Ok(())
+    }
+
     /// The outputs of a pass for so many images.
     pub(super) fn outputs(
         &self,
@@ -231,24 +312,17 @@ impl Replica {
         ready.backward.as_mut().map_or(Ok(()), |backward| Ok(backward.run()?))
     }
 
-    /// Brings what a step's loss and update need.
-    pub(super) fn write_step(&self, targets: &SoftTargets<'_>, sgd: &Sgd) -> Result<(), EngineError> {
-        let Slabs { first, second, lambda, smoothing, .. } = self.slabs;
-        for (labels, address) in [(targets.first, first), (targets.second, second)] {
-            let bytes: Vec<u8> = labels.iter().flat_map(|label| label.to_ne_bytes()).collect();
-            self.device.upload(&bytes, address)?;
-        }
-        self.write(lambda, 0, targets.lambda)?;
-        self.write(smoothing, 0, &[targets.smoothing])?;
-        Ok(self.device.upload(&sgd_bytes(sgd), self.slabs.sgd)?)
-    }
-
-    /// Loss and correct predictions of the last step, over all devices.
-    pub(super) fn outcome(&self) -> Result<[f64; 2], EngineError> {
-        let mut bytes = [0; 16];
-        self.device.download(self.slabs.outcome, &mut bytes)?;
+    /// Loss and correct predictions of the first step whose outcome was not asked for, over all devices; waits for it.
+    pub(super) fn outcome(&mut self) -> Result<[f64; 2], EngineError> {
+        let Some(arriving) = self.outcomes.pop_front() else { return Ok([f64::NAN; 2]) };
+        let bytes = arriving.wait()?;
         let numbers = bytes.as_chunks::<8>().0;
         Ok([0, 1].map(|i| f64::from_ne_bytes(numbers[i])))
+    }
+
+    /// Takes away a loss that was not finite, which keeps steps from updating anything.
+    pub(super) fn clear_outcome(&self) -> Result<(), EngineError> {
+        Ok(self.device.upload(&[0; 2 * size_of::<f64>()], self.slabs.outcome)?)
     }
 
     /// Updates all parameters that are not frozen.
@@ -264,7 +338,7 @@ impl Replica {
             };
             self.updates.insert(frozen.to_vec(), prepared);
         }
-        self.device.upload(&sgd_bytes(sgd), self.slabs.sgd)?;
+        self.device.upload(sgd_words(sgd).as_flattened(), self.slabs.told.sgd)?;
         self.refresh_copies()?;
         self.updates.get_mut(frozen).map_or(Ok(()), |update| Ok(update.run()?))
     }
@@ -275,8 +349,12 @@ impl Drop for Replica {
         self.passes.clear();
         self.updates.clear();
         self.copying = None;
-        let taken = [self.arena, self.adjustments].into_iter().flatten().map(|(address, _)| address);
-        taken.chain([self.memory]).for_each(|address| self.device.release(address));
+        self.outcomes.clear();
+        let taken = [self.arena, self.adjustments, self.kept, self.brought, self.maps].into_iter().flatten();
+        taken
+            .map(|taken| taken.address)
+            .chain([self.memory])
+            .for_each(|address| self.device.release(address));
     }
 }
 
@@ -287,7 +365,25 @@ pub(super) fn first_error(errors: impl Iterator<Item = EngineError>) -> Option<E
     errors.into_iter().next()
 }
 
-fn bytes_of(values: &[f32]) -> &[u8] {
-    // SAFETY: every value is four bytes.
+/// Memory of so many bytes in a place; what was there of another size goes first, so that both need not fit.
+fn taken(device: &dyn Device, place: &mut Option<Taken>, bytes: usize) -> Result<Taken, EngineError> {
+    if let Some(taken) = *place
+        && taken.bytes == bytes
+    {
+        return Ok(taken);
+    }
+    if let Some(old) = place.take() {
+        device.release(old.address);
+    }
+    Ok(*place.insert(Taken { address: device.allocate(bytes)?, bytes }))
+}
+
+/// Types whose values are all bytes, without any between them.
+trait Plain: Copy {}
+impl Plain for f32 {}
+impl Plain for PixelMap {}
+
+fn bytes_of<T: Plain>(values: &[T]) -> &[u8] {
+    // SAFETY: `Plain` says that every byte is initialised.
     unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values)) }
 }

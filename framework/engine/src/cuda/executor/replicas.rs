@@ -1,6 +1,7 @@
 //! A network on the GPUs of a machine.
 
 use super::build::{Purpose, plan};
+use super::images::{ImageForm, StepImages};
 use super::outline::{LossShape, Outline, Part};
 use super::replica::{Pass, Plans, Replica, first_error};
 use super::slabs::Slabs;
@@ -47,6 +48,12 @@ pub struct CudaReplicas {
     statistics_behind: bool,
     /// Batch of the forward pass that a backward pass would differentiate.
     trained_batch: Option<usize>,
+    /// Whether the devices know what bytes are to the network.
+    is_normalised: bool,
+    /// Images that every device keeps.
+    kept: usize,
+    /// Steps whose outcome was not waited for.
+    begun: usize,
     outputs: Vec<Vec<f32>>,
 }
 
@@ -85,6 +92,9 @@ impl CudaReplicas {
             slab_bytes: Slabs::new(&outline, Address::NULL).1,
             statistics_behind: false,
             trained_batch: None,
+            is_normalised: false,
+            kept: 0,
+            begun: 0,
             outputs: vec![Vec::new(); net.outputs().len()],
             outline,
         })
@@ -108,7 +118,8 @@ impl CudaReplicas {
     /// Bytes of the memory that is planned on each device, apart from what its libraries take.
     pub fn bytes(&self) -> usize {
         let loss = self.plans.step.as_ref().map_or(0, |(loss, _)| loss.logits.len() * loss.classes);
-        self.slab_bytes + loss * size_of::<f32>() + self.plans.arena()
+        let kept = self.kept * self.outline.net.input_shape().len();
+        self.slab_bytes + loss * size_of::<f32>() + self.plans.arena() + kept
     }
 
     /// Values of parameter `i`.
@@ -315,54 +326,117 @@ impl CudaReplicas {
         // Until all devices have it there is none, so that no step runs on what some of them have.
         let (layout, forget) = match self.plans.step.take() {
             Some((old, layout)) if old == shape => (layout, false),
-            _ => (plan(&self.outline, &Purpose::Step(shape.clone())), true),
+            // Rooms are the same for images of every form.
+            _ => (plan(&self.outline, &Purpose::Step(shape.clone(), ImageForm::Normalised)), true),
         };
         self.replicas.iter_mut().try_for_each(|replica| replica.set_loss(loss, forget))?;
         self.plans.step = Some((shape, layout));
         Ok(())
     }
 
-    /// A whole step on the devices: forward pass, loss, backward pass, update. `frozen` parameters stay as they are; so do all
-    /// if the loss is not finite.
+    /// Lets steps take images as bytes: `table[byte][channel]` is what the network sees of them.
     ///
     /// # Errors
-    /// As [`forward`](Self::forward); also if there is no loss, or targets or `frozen` do not fit.
+    /// If the network's images have other channels than three, or a device fails.
+    pub fn set_normalisation(&mut self, table: &[[f32; 3]; 256]) -> Result<(), EngineError> {
+        let channels = self.outline.net.input_shape().channels;
+        if channels != 3 {
+            let option = "the number of channels of images that come as bytes";
+            return Err(EngineError::Option { option, found: channels, range: "3" });
+        }
+        self.is_normalised = true;
+        self.replicas.iter().try_for_each(|replica| replica.set_normalisation(table))
+    }
+
+    /// Keeps images on every device, `[images, height, width, 3]`, in place of those that were kept, for steps on
+    /// [`StepImages::Kept`].
+    ///
+    /// # Errors
+    /// If these are no whole images of the network's size, or memory does not suffice.
+    pub fn keep_images(&mut self, pixels: &[u8]) -> Result<(), EngineError> {
+        let image = self.outline.net.input_shape().len();
+        let images = pixels.len() / image;
+        check_len(|| "the images to be kept".into(), pixels.len(), images * image, "whole images")?;
+        // Until all devices have them there are none.
+        self.kept = 0;
+        self.replicas.iter_mut().try_for_each(|replica| replica.keep_images(pixels))?;
+        self.kept = images;
+        Ok(())
+    }
+
+    /// A whole step on the devices: forward pass, loss, backward pass, update. `frozen` parameters stay as they are; so do all
+    /// if the loss is not finite. Waits for the outcome, and for that of steps that were begun before.
+    ///
+    /// # Errors
+    /// As [`begin_step`](Self::begin_step).
     pub fn train_step(
         &mut self,
-        images: &[f32],
-        batch: usize,
+        images: &StepImages<'_>,
         targets: &SoftTargets<'_>,
         sgd: &Sgd,
         frozen: &[bool],
     ) -> Result<StepOutcome, EngineError> {
-        check_batch(&self.outline.net, images, batch, self.outline.max_batch)?;
+        self.begin_step(images, targets, sgd, frozen)?;
+        let mut last = StepOutcome { loss: f64::NAN, correct: f64::NAN };
+        while let Some(outcome) = self.finish_step()? {
+            last = outcome;
+        }
+        Ok(last)
+    }
+
+    /// Begins a whole step, of as many images as there are targets, and waits for nothing.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward); also if there is no loss, no normalisation of images that come as bytes, or images, targets
+    /// or `frozen` do not fit.
+    pub fn begin_step(
+        &mut self,
+        images: &StepImages<'_>,
+        targets: &SoftTargets<'_>,
+        sgd: &Sgd,
+        frozen: &[bool],
+    ) -> Result<(), EngineError> {
+        let batch = targets.first.len();
+        images.check(&self.outline, batch, self.kept)?;
+        let form = images.form(batch);
+        if form != ImageForm::Normalised && !self.is_normalised {
+            return Err(EngineError::NoNormalisation);
+        }
         let classes = self.plans.step.as_ref().map(|(loss, _)| loss.classes).ok_or(EngineError::NoLoss)?;
         targets.check(batch, classes)?;
         self.check_frozen(frozen)?;
         self.check_groups(batch)?;
         self.trained_batch = None;
-        let pass = Pass::Step { batch, frozen: frozen.to_vec() };
+        let pass = Pass::Step { batch, frozen: frozen.to_vec(), form };
         let parts = self.outline.training_parts(batch);
         self.prepare(&pass, &parts)?;
-        let image = self.outline.net.input_shape().len();
-        let outcomes = on_all(&mut self.replicas, |replica, rank| {
-            let Part { images: count, first, .. } = parts[rank];
-            let own = first..first + count;
-            let targets = SoftTargets {
-                first: &targets.first[own.clone()],
-                second: &targets.second[own.clone()],
-                lambda: &targets.lambda[own.clone()],
-                smoothing: targets.smoothing,
-            };
-            replica.write_step(&targets, sgd)?;
-            replica.run(&pass, &images[own.start * image..own.end * image])?;
-            // All wait for their own: a device that fails in the middle would keep the others waiting, and nobody would ask it.
-            let outcome = replica.outcome()?;
-            Ok((rank == 0).then_some(outcome))
+        let outline = &self.outline;
+        on_all(&mut self.replicas, |replica, rank| {
+            replica.begin_step(outline, &pass, parts[rank], images, (targets, sgd))
         })?;
+        self.begun += 1;
         self.statistics_behind = true;
-        let [loss, correct] = outcomes.into_iter().flatten().next().unwrap_or([f64::NAN; 2]);
-        Ok(StepOutcome { loss, correct })
+        Ok(())
+    }
+
+    /// Waits for the first step whose outcome was not waited for, and gives it; nothing where there is no such step. After a loss
+    /// that is not finite, the steps that were begun before it was waited for have not changed any parameter either, and their
+    /// losses are no numbers.
+    ///
+    /// # Errors
+    /// If a device fails.
+    pub fn finish_step(&mut self) -> Result<Option<StepOutcome>, EngineError> {
+        if self.begun == 0 {
+            return Ok(None);
+        }
+        self.begun -= 1;
+        // All wait for their own: a device that fails in the middle would keep the others waiting, and nobody would ask it.
+        let outcomes = on_all(&mut self.replicas, |replica, _| replica.outcome())?;
+        let [loss, correct] = outcomes[0];
+        if !loss.is_finite() && self.begun == 0 {
+            self.replicas.iter().try_for_each(Replica::clear_outcome)?;
+        }
+        Ok(Some(StepOutcome { loss, correct }))
     }
 
     /// Updates all parameters that are not frozen by their gradients.

@@ -1,6 +1,7 @@
 //! Memory that outlives a program.
 
 use super::outline::Outline;
+use super::told::Told;
 use crate::cuda::{Address, Storage};
 
 /// Alignment of every part, in bytes.
@@ -20,17 +21,20 @@ pub(super) struct Slabs {
     pub(super) velocities: Address,
     /// Running statistics.
     pub(super) statistics: Address,
-    /// What the update is made with.
-    pub(super) sgd: Address,
-    /// Labels, lambda and smoothing of the part.
-    pub(super) first: Address,
-    pub(super) second: Address,
-    pub(super) lambda: Address,
-    pub(super) smoothing: Address,
+    /// What a step is told.
+    pub(super) told: Told,
+    /// `[256][3]`, what each byte of an image is to the network.
+    pub(super) normalisation: Address,
     /// Loss and correct predictions, two `f64`.
     pub(super) outcome: Address,
     /// `[experts][classes]`, of the loss.
     pub(super) adjustments: Address,
+    /// Images that are kept, as bytes.
+    pub(super) kept: Address,
+    /// Images of a step, as bytes.
+    pub(super) brought: Address,
+    /// Maps of a step's images.
+    pub(super) maps: Address,
 }
 
 impl Slabs {
@@ -42,16 +46,17 @@ impl Slabs {
         rough: Address::NULL,
         velocities: Address::NULL,
         statistics: Address::NULL,
-        sgd: Address::NULL,
-        first: Address::NULL,
-        second: Address::NULL,
-        lambda: Address::NULL,
-        smoothing: Address::NULL,
+        told: Told::new(0, Address::NULL),
+        normalisation: Address::NULL,
         outcome: Address::NULL,
         adjustments: Address::NULL,
+        kept: Address::NULL,
+        brought: Address::NULL,
+        maps: Address::NULL,
     };
 
-    /// The slabs of a network in memory that starts at an address, and how many bytes they take. There are no adjustments yet.
+    /// The slabs of a network in memory that starts at an address, and how many bytes they take. What has a size of its own
+    /// (adjustments and images) is not there yet.
     pub(super) fn new(outline: &Outline, start: Address) -> (Self, usize) {
         let mut end = 0;
         let mut take = |bytes: usize| {
@@ -65,20 +70,19 @@ impl Slabs {
             Storage::F32 => [weights, gradients],
             Storage::Bf16 => [(); 2].map(|()| take(parameters * outline.value_size())),
         };
+        let statistics = take(outline.statistics_len() * size_of::<f32>());
+        let told = Told::new(share, take(Told::new(share, Address::NULL).bytes()));
         let slabs = Self {
             weights,
             copies,
             gradients,
             rough,
             velocities,
-            statistics: take(outline.statistics_len() * size_of::<f32>()),
-            sgd: take(4 * size_of::<f32>()),
-            first: take(share * size_of::<u32>()),
-            second: take(share * size_of::<u32>()),
-            lambda: take(share * size_of::<f32>()),
-            smoothing: take(size_of::<f32>()),
+            statistics,
+            told,
+            normalisation: take(256 * 3 * size_of::<f32>()),
             outcome: take(2 * size_of::<f64>()),
-            adjustments: Address::NULL,
+            ..Self::NOWHERE
         };
         (slabs, end)
     }

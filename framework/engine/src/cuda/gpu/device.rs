@@ -1,11 +1,14 @@
 //! A GPU as executors see it.
 
 use super::context::Context;
+use super::landing::Flight;
 use super::memory;
 use super::prepared::List;
 use super::state::State;
 use super::sums::{Communicator, Group, Sums};
-use crate::cuda::{Address, Command, Cuda, Device, Fault, LibraryKind, Precision, Prepared, Storage};
+use crate::cuda::{
+    Address, Arriving, Command, Cuda, Device, Fault, LibraryKind, Precision, Prepared, Storage,
+};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// An NVIDIA GPU.
@@ -131,6 +134,12 @@ impl Device for Gpu {
 
     fn download(&self, from: Address, bytes: &mut [u8]) -> Result<(), Fault> {
         self.lock().enter(|state| state.download(from, bytes))
+    }
+
+    fn begin_download(&self, from: Address, bytes: usize) -> Result<Box<dyn Arriving>, Fault> {
+        let device = Arc::clone(&self.state);
+        let flight = self.lock().enter(|state| Flight::begin(from, bytes, state, device))?;
+        Ok(Box::new(flight))
     }
 
     fn prepare(&self, commands: Vec<Command>) -> Result<Box<dyn Prepared>, Fault> {

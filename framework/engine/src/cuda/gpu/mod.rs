@@ -6,6 +6,7 @@
 mod context;
 mod convolution;
 mod device;
+mod landing;
 mod memory;
 mod modules;
 mod prepared;

@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::convolution::Cudnn;
+use super::landing::Landing;
 use super::memory::PinnedMemory;
 use super::modules::Modules;
 use super::product::CublasLt;
@@ -29,6 +30,8 @@ pub(super) struct State {
     pub(super) modules: Modules,
     staging: Staging,
     landing: PinnedMemory,
+    /// For downloads that are not waited for; those that nobody uses.
+    pub(super) landings: Vec<Landing>,
     pub(super) precision: Precision,
     /// Whether lists that are prepared from now on are recorded.
     pub(super) records: bool,
@@ -55,6 +58,7 @@ impl State {
             modules: Modules::load(capability, precision.storage(), &context)?,
             staging: Staging::new(&context)?,
             landing: PinnedMemory::new(LANDING, &context)?,
+            landings: Vec::new(),
             precision,
             records: true,
             recorded: 0,
@@ -134,6 +138,11 @@ impl State {
         let waited = unsafe { sys::cuStreamSynchronize(work) };
         self.context.check(status, format_args!("{}", action()))?;
         self.context.check(waited, format_args!("{}", action()))
+    }
+
+    /// Waits for an event, unless another GPU of the group keeps it from happening.
+    pub(super) fn wait_for(&self, event: &Event) -> Result<(), Fault> {
+        wait_for_event(event, self.sums.as_ref(), &self.context)
     }
 
     /// Waits for all work, unless another GPU of the group keeps it from ending.

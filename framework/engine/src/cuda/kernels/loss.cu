@@ -71,6 +71,8 @@ extern "C" __global__ void mixed_correct(
 }
 
 // outcome[0] = share x the sum of all losses, outcome[1] = the sum of correct[rows]. One block of 256 threads.
+// A loss that is not finite stays until the host takes it away, so that nothing is updated by steps that were begun before the
+// host has seen it.
 extern "C" __global__ void step_outcome(
     const float* losses, const float* correct, double* outcome, int experts, int rows, double share) {
     __shared__ double room[2][256];
@@ -87,6 +89,6 @@ extern "C" __global__ void step_outcome(
         }
         __syncthreads();
     }
-    if (threadIdx.x == 0) outcome[0] = share * room[0][0];
+    if (threadIdx.x == 0 && outcome[0] - outcome[0] == 0.0) outcome[0] = share * room[0][0];
     if (threadIdx.x == 0) outcome[1] = room[1][0];
 }

@@ -65,7 +65,7 @@ pub const KERNEL_FILES: [KernelFile; 8] = [
         text: include_str!("loss.cu"),
         kernels: &["logit_adjusted_cross_entropy", "mixed_correct", "step_outcome"],
     },
-    KernelFile { name: "input.cu", text: include_str!("input.cu"), kernels: &["augment", "mixup"] },
+    KernelFile { name: "input.cu", text: include_str!("input.cu"), kernels: &["view_images"] },
     KernelFile {
         name: "update.cu",
         text: include_str!("update.cu"),

@@ -1,7 +1,7 @@
 //! One network on the processor and on devices, step by step.
 
 use super::network::{CLASSES, EXPERTS, Numbers};
-use crate::cuda::CudaReplicas;
+use crate::cuda::{CudaReplicas, StepImages};
 use crate::{
     BatchNormGroup, CheckFailure, CpuExecutor, CpuOptions, EngineError, Mode, SoftTargets,
     logit_adjusted_cross_entropy, oracle,
@@ -93,7 +93,7 @@ impl<'a> Comparison<'a> {
         let before = self.parameters()?;
         self.found.set_loss(&self.loss, 0..EXPERTS)?;
         let frozen = vec![false; before.len()];
-        let outcome = self.found.train_step(&images, BATCH, &targets, &UPDATE, &frozen)?;
+        let outcome = self.found.train_step(&StepImages::Normalised(&images), &targets, &UPDATE, &frozen)?;
         self.compare("the loss", &[loss as f32], &[outcome.loss as f32], 1e-6)?;
         // Rounding may change a prediction; not most of them.
         compare(0.5, "the number of correct predictions", &[correct], &[outcome.correct as f32], 1e-6)?;
