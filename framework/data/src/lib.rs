@@ -23,7 +23,7 @@ pub use distribution::TestDistribution;
 pub use fetch::Archive;
 pub use image_list::{Broken, ExifOrientation, ImageList, ImportedLists, import_inaturalist};
 pub use legacy_numpy::LegacyNumpy;
-pub use loader::{LoadedBatch, Loader, Pipeline, SpareMemory};
+pub use loader::{BatchImages, ImageForm, LoadedBatch, Loader, Pipeline, SpareMemory};
 pub use normalisation::Normalisation;
 pub use procedural::Procedural;
 pub use profile::Profile;

@@ -21,6 +21,11 @@ impl Normalisation {
         Self { table }
     }
 
+    /// What each byte of each channel becomes.
+    pub fn table(&self) -> &[[f32; 3]; 256] {
+        &self.table
+    }
+
     /// Writes normalised pixels, `[.., 3]`, to a slice of the same length.
     pub fn apply(&self, pixels: &[u8], out: &mut [f32]) {
         let (pixels, _) = pixels.as_chunks::<3>();

@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use balpoe_core::components::{Augmentation, Cropping, Data, DataError, FileState, Image, Place, Window};
 use balpoe_core::random::Stream;
-use balpoe_data::{ImageList, Normalisation, Pipeline, SpareMemory, imaging, import_inaturalist};
+use balpoe_data::{
+    BatchImages, ImageForm, ImageList, Normalisation, Pipeline, SpareMemory, imaging, import_inaturalist,
+};
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 
@@ -98,7 +100,7 @@ impl Cropping for Corner {
     }
 }
 
-fn batches(data: &Data, workers: usize) -> Vec<f32> {
+fn batches(data: &Data, workers: usize) -> Vec<BatchImages> {
     let pipeline = Arc::new(Pipeline {
         split: data.train.clone(),
         size: (32, 32),
@@ -106,10 +108,11 @@ fn batches(data: &Data, workers: usize) -> Vec<f32> {
         normalisation: Normalisation::new([0.5; 3], [0.25; 3]),
         batch_size: NonZeroUsize::new(3).unwrap(),
         workers,
+        form: ImageForm::Normalised,
         spare: SpareMemory::default(),
     });
     let order = (0..data.train.len() as u32).rev().collect();
-    pipeline.load(order, 7, 3).flat_map(|batch| batch.unwrap().images).collect()
+    pipeline.load(order, 7, 3).map(|batch| batch.unwrap().images).collect()
 }
 
 #[test]

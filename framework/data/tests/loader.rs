@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use balpoe_core::components::{Augmentation, DataError, Image, Images, Split};
 use balpoe_core::random::Stream;
-use balpoe_data::{LoadedBatch, Normalisation, Pipeline, ResidentImages, SpareMemory};
+use balpoe_data::{
+    BatchImages, ImageForm, LoadedBatch, Normalisation, Pipeline, ResidentImages, SpareMemory,
+};
 
 /// Adds random bytes, so that the stream of every image shows in its pixels.
 #[derive(Debug)]
@@ -58,6 +60,7 @@ fn pipeline(
         normalisation: Normalisation::new([0.5; 3], [0.25; 3]),
         batch_size: NonZeroUsize::new(4).unwrap(),
         workers,
+        form: ImageForm::Normalised,
         spare: SpareMemory::default(),
     })
 }
@@ -93,9 +96,70 @@ fn batches_do_not_depend_on_the_number_of_workers() {
 fn without_augmentations_pixels_are_only_normalised() {
     let mut loader = pipeline(resident(3), 3, None, 2).load(vec![2, 2], 0, 0);
     let batch = loader.next().unwrap().unwrap();
-    assert_eq!(batch.images, [(2.0_f32 / 255.0 - 0.5) / 0.25; 24]);
+    assert_eq!(batch.images, BatchImages::Normalised(vec![(2.0_f32 / 255.0 - 0.5) / 0.25; 24]));
     assert!(loader.next().is_none());
     assert!(pipeline(resident(3), 3, None, 2).load(Vec::new(), 0, 0).next().is_none());
+}
+
+/// Moves images up or to the left.
+#[derive(Debug)]
+struct Step {
+    up: bool,
+}
+
+impl Augmentation for Step {
+    fn apply(&self, image: Image, stream: &mut Stream) -> Image {
+        image.mapped(&self.map((image.height, image.width), stream))
+    }
+
+    fn moving(&self) -> Option<&dyn Moving> {
+        Some(self)
+    }
+}
+
+impl Moving for Step {
+    fn map(&self, _: (usize, usize), stream: &mut Stream) -> PixelMap {
+        let by = stream.below(2) as i64;
+        if self.up { PixelMap::shift(0, by) } else { PixelMap::shift(by, 0) }
+    }
+}
+
+#[test]
+fn images_of_every_form_are_the_same_images() {
+    let pixels: Vec<u8> = (0..20 * 12).collect();
+    let images: Arc<dyn Images> = Arc::new(ResidentImages::new(2, 2, pixels));
+    let order: Vec<u32> = (0..20).chain(5..10).collect();
+    let load = |form| {
+        let mut pipeline = Arc::unwrap_or_clone(pipeline(Arc::clone(&images), 20, None, 0));
+        pipeline.augmentations = vec![Arc::new(Step { up: true }), Arc::new(Step { up: false })];
+        pipeline.form = form;
+        let pipeline = Arc::new(pipeline);
+        let batches: Vec<LoadedBatch> = pipeline.load(order.clone(), 3, 1).map(Result::unwrap).collect();
+        // In memory that was used before.
+        pipeline.give_back(batches[0].images.clone());
+        assert!(pipeline.load(order.clone(), 3, 1).map(Result::unwrap).collect::<Vec<_>>() == batches);
+        batches
+    };
+    let forms = [ImageForm::Normalised, ImageForm::Bytes, ImageForm::Maps].map(load);
+    let [normalised, bytes, maps] = &forms;
+    for ((normalised, bytes), maps) in normalised.iter().zip(bytes).zip(maps) {
+        assert_eq!([&normalised.positions, &bytes.positions], [&maps.positions; 2]);
+        assert_eq!([&normalised.labels, &bytes.labels], [&maps.labels; 2]);
+        let (BatchImages::Normalised(values), BatchImages::Bytes(pixels), BatchImages::Maps(moves)) =
+            (&normalised.images, &bytes.images, &maps.images)
+        else {
+            panic!("other forms than were asked for")
+        };
+        let mut expected = vec![0.0; pixels.len()];
+        Normalisation::new([0.5; 3], [0.25; 3]).apply(pixels, &mut expected);
+        assert_eq!(*values, expected);
+        for ((&position, moves), pixels) in
+            maps.positions.iter().zip(moves.chunks_exact(2)).zip(pixels.chunks_exact(12))
+        {
+            let image = images.read(position as usize).unwrap();
+            assert_eq!(moves.iter().fold(image, |image, map| image.mapped(map)).pixels, pixels);
+        }
+    }
 }
 
 #[test]
@@ -106,8 +170,8 @@ fn memory_that_was_given_back_leaves_no_trace() {
     for workers in [0, 2] {
         let pipeline = pipeline(resident(50), 50, None, workers);
         // Smaller than a batch, and larger.
-        pipeline.give_back(vec![f32::NAN; 7]);
-        pipeline.give_back(vec![f32::NAN; 1000]);
+        pipeline.give_back(BatchImages::Normalised(vec![f32::NAN; 7]));
+        pipeline.give_back(BatchImages::Normalised(vec![f32::NAN; 1000]));
         for (batch, expected) in pipeline.load(order(), 0, 0).zip(&expected) {
             let batch = batch.unwrap();
             assert!(batch == *expected);

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use balpoe_core::components::{Augmentation, Batch, Data, Position, Split, Targets};
-use balpoe_core::experiment::{Arm, Key, Recipe};
+use balpoe_core::components::{Augmentation, Data, Position, Split};
+use balpoe_core::experiment::{Arm, Key};
 use balpoe_core::random::{Purpose, Stream};
 use balpoe_core::registry::Built;
-use balpoe_data::{Normalisation, Pipeline, SpareMemory};
+use balpoe_data::{BatchImages, ImageForm, Normalisation, Pipeline, SpareMemory};
 
 use crate::checkpoint::{Checkpoints, Progress};
 use crate::data_record::DataRecord;
@@ -24,7 +24,7 @@ use crate::resources::Resources;
 use crate::split::TrainingSplit;
 use crate::store::{CellFolder, CellManifest};
 use crate::summary::Metrics;
-use crate::trainer::Trainer;
+use crate::trainer::{StepResult, Trainer};
 use crate::weights::WeightFile;
 
 /// Images that are predicted at once.
@@ -186,18 +186,28 @@ impl Cell<'_> {
         let train = &self.split.train;
         let class_counts = train.class_counts(self.data.classes.len());
         let epochs = arm.train.epochs;
-        let pipeline_now = |recipe: &Recipe| {
-            Arc::new(self.pipeline(train, &recipe.augmentations, arm.train.batch_size, options))
+        let pipeline_now = |trainer: &mut Trainer<'_>| -> Result<_, LabError> {
+            let form = trainer.image_form(train)?;
+            let augmentations = &trainer.recipe().augmentations;
+            Ok(Arc::new(self.pipeline(train, augmentations, arm.train.batch_size, form, options)))
         };
-        let mut pipeline = pipeline_now(trainer.recipe());
+        let mut pipeline = pipeline_now(trainer)?;
         let mut clock = Clock::new(trainer.progress.seconds);
+        // A GPU's results come a step late.
+        let tell = |result: Option<StepResult>, images_per_second| {
+            let Some(StepResult { position, loss, learning_rate }) = result else { return };
+            let Position { epoch, epochs, batch, batches } = position;
+            let (epoch, batch) = (epoch + 1, batch + 1);
+            let step = Step { epoch, epochs, batch, batches, loss, learning_rate, images_per_second };
+            observer(&Event::Step { cell: self.name, step });
+        };
         let mut sitting_images = 0;
         let mut announced = false;
 
         while trainer.progress.epoch < epochs {
             let epoch = trainer.progress.epoch;
             if let Some(phase) = trainer.begin_phases(epoch)? {
-                pipeline = pipeline_now(trainer.recipe());
+                pipeline = pipeline_now(trainer)?;
                 observer(&Event::Phase { cell: self.name, phase, position: trainer.progress.phase });
             }
             let mut stream = Stream::new(seed, Purpose::Sampling, epoch as u64, 0);
@@ -210,32 +220,16 @@ impl Cell<'_> {
             let epoch_start = Instant::now();
             let mut epoch_images = 0;
             for loaded in pipeline.load_from(order, seed, epoch as u64, trainer.progress.batch) {
-                let loaded = loaded?;
-                let (height, width) = self.data.size;
-                let mut batch = Batch {
-                    images: loaded.images,
-                    shape: (height, width, 3),
-                    targets: Targets::hard(loaded.labels),
-                };
+                let mut loaded = loaded?;
                 let position = Position { epoch, epochs, batch: trainer.progress.batch, batches };
-                epoch_images += batch.len();
-                sitting_images += batch.len();
-                let result = trainer.step(&mut batch, position)?;
-                pipeline.give_back(batch.images);
-                observer(&Event::Step {
-                    cell: self.name,
-                    step: Step {
-                        epoch: epoch + 1,
-                        epochs,
-                        batch: trainer.progress.batch,
-                        batches,
-                        loss: result.loss,
-                        learning_rate: result.learning_rate,
-                        images_per_second: sitting_images as f64 / clock.sitting(),
-                    },
-                });
+                epoch_images += loaded.len();
+                sitting_images += loaded.len();
+                let result = trainer.advance(&mut loaded, position)?;
+                pipeline.give_back(loaded.images);
+                tell(result, sitting_images as f64 / clock.sitting());
                 let stop = options.interrupted.load(Ordering::Relaxed);
                 if stop || clock.since_save() >= options.checkpoint_every {
+                    tell(trainer.settle()?, sitting_images as f64 / clock.sitting());
                     trainer.progress.seconds = clock.total();
                     trainer.progress.log_bytes = logs.sync()?;
                     checkpoints.save(trainer.progress, &trainer.state()?)?;
@@ -245,6 +239,7 @@ impl Cell<'_> {
                     return Err(LabError::Interrupted);
                 }
             }
+            tell(trainer.settle()?, sitting_images as f64 / clock.sitting());
             // Not the last step's: that one may have been taken before an interruption.
             let last = Position { epoch, epochs, batch: batches.saturating_sub(1), batches };
             let learning_rate = trainer.learning_rate(last);
@@ -291,6 +286,7 @@ impl Cell<'_> {
         split: &Split,
         augmentations: &[Built<dyn Augmentation>],
         batch: usize,
+        form: ImageForm,
         options: RunOptions<'_>,
     ) -> Pipeline {
         Pipeline {
@@ -300,6 +296,7 @@ impl Cell<'_> {
             normalisation: Normalisation::new(self.data.mean, self.data.deviation),
             batch_size: NonZeroUsize::new(batch).unwrap_or(NonZeroUsize::MIN),
             workers: options.workers,
+            form,
             spare: SpareMemory::default(),
         }
     }
@@ -316,10 +313,13 @@ impl Cell<'_> {
         let shape = (self.network.experts, self.network.classes);
         let mut predictions = self.folder.write_predictions(name, shape, &split.labels, positions)?;
         let batch = PREDICTION_BATCH.min(trainer.max_batch());
-        let pipeline = Arc::new(self.pipeline(split, &[], batch, options));
+        let pipeline = Arc::new(self.pipeline(split, &[], batch, ImageForm::Normalised, options));
         for loaded in pipeline.load((0..split.len() as u32).collect(), 0, 0) {
             let loaded = loaded?;
-            let logits = trainer.predict(&loaded.images, loaded.len())?;
+            let BatchImages::Normalised(images) = &loaded.images else {
+                unreachable!("the pipeline normalises")
+            };
+            let logits = trainer.predict(images, loaded.len())?;
             pipeline.give_back(loaded.images);
             predictions.push(&logits)?;
         }

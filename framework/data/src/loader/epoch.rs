@@ -2,12 +2,14 @@
 
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use balpoe_core::components::{Augmentation, DataError, Image, Split};
 use balpoe_core::random::{Purpose, Stream};
+use balpoe_net::PixelMap;
 
 use super::Loader;
+use super::spare::SpareMemory;
 use crate::normalisation::Normalisation;
 
 /// How the images of a split become batches.
@@ -27,32 +29,41 @@ pub struct Pipeline {
     pub batch_size: NonZeroUsize,
     /// Threads that work ahead. With none, batches are made where they are asked for.
     pub workers: usize,
+    /// How images are handed out.
+    pub form: ImageForm,
     /// Memory that was given back.
     pub spare: SpareMemory,
 }
 
-/// The memory of batches that are no longer needed. A batch of photographs is so large that the system hands out memory for it
-/// page by page and takes it back at once, which costs more than filling it.
-#[derive(Clone, Debug, Default)]
-pub struct SpareMemory(Arc<Mutex<Vec<Vec<f32>>>>);
+/// How far images are made ready; a device that takes them earlier goes on with them by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ImageForm {
+    /// Augmented and normalised.
+    #[default]
+    Normalised,
+    /// Augmented.
+    Bytes,
+    /// Only chosen: by their positions in the split, and where the augmentations move their pixels. There must be no augmentation
+    /// that does more ([`Augmentation::moving`]).
+    Maps,
+}
 
-impl SpareMemory {
-    /// So many numbers, whatever they are.
-    fn take(&self, length: usize) -> Vec<f32> {
-        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-        if memory.capacity() < length {
-            return vec![0.0; length];
-        }
-        memory.resize(length, 0.0);
-        memory
-    }
+/// The images of a batch, as [`ImageForm`] says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BatchImages {
+    /// `[batch, height, width, 3]`.
+    Normalised(Vec<f32>),
+    /// `[batch, height, width, 3]`.
+    Bytes(Vec<u8>),
+    /// `[batch, augmentations]`, the first one first.
+    Maps(Vec<PixelMap>),
 }
 
 /// One batch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoadedBatch {
-    /// Normalised images, `[batch, height, width, 3]`.
-    pub images: Vec<f32>,
+    /// The images.
+    pub images: BatchImages,
     /// Class of each image, `[batch]`.
     pub labels: Vec<u32>,
     /// Position of each image in the split, `[batch]`.
@@ -84,12 +95,32 @@ impl Pipeline {
     }
 
     /// Takes the images of a batch that is no longer needed: the next batches are made in their memory.
-    pub fn give_back(&self, images: Vec<f32>) {
-        self.spare.0.lock().unwrap_or_else(PoisonError::into_inner).push(images);
+    pub fn give_back(&self, images: BatchImages) {
+        self.spare.put(images);
     }
 }
 
 impl Pipeline {
+    /// One image, augmented, of the size that every image must have.
+    fn image_of_size(&self, position: usize, stream: Stream) -> Result<Image, DataError> {
+        let image = self.image(position, stream)?;
+        let (height, width) = self.size;
+        if (image.height, image.width) == self.size && image.pixels.len() == height * width * 3 {
+            return Ok(image);
+        }
+        Err(DataError::Other(format!(
+            "image {position} is {}x{} after augmentation, expected {height}x{width}; add an augmentation that crops or \
+             resizes to that size",
+            image.height, image.width
+        )))
+    }
+
+    /// Where the augmentations move an image's pixels.
+    fn maps(&self, mut stream: Stream) -> Vec<PixelMap> {
+        let moving = self.augmentations.iter().map(|augmentation| augmentation.moving());
+        moving.flatten().map(|moving| moving.map(self.size, &mut stream)).collect()
+    }
+
     /// One image, augmented.
     fn image(&self, position: usize, mut stream: Stream) -> Result<Image, DataError> {
         let images = &self.split.images;
@@ -154,11 +185,8 @@ impl Epoch {
         let size = pipeline.batch_size.get();
         let first = index * size;
         let positions = &self.order[first..self.order.len().min(first + size)];
-        let (height, width) = pipeline.size;
-        let pixels = height * width * 3;
-        let mut images = pipeline.spare.take(positions.len() * pixels);
         let mut labels = Vec::with_capacity(positions.len());
-        for (i, (&position, out)) in positions.iter().zip(images.chunks_exact_mut(pixels)).enumerate() {
+        for &position in positions {
             let label = pipeline.split.labels.get(position as usize).ok_or_else(|| {
                 DataError::Other(format!(
                     "the order asks for image {position} of {}; the sampler returns positions outside the training set",
@@ -166,17 +194,33 @@ impl Epoch {
                 ))
             })?;
             labels.push(*label);
-            let stream = Stream::new(self.seed, Purpose::Augmentation, self.number, (first + i) as u64);
-            let image = pipeline.image(position as usize, stream)?;
-            if (image.height, image.width) != pipeline.size || image.pixels.len() != pixels {
-                return Err(DataError::Other(format!(
-                    "image {position} is {}x{} after augmentation, expected {height}x{width}; add an augmentation that \
-                     crops or resizes to that size",
-                    image.height, image.width
-                )));
-            }
-            pipeline.normalisation.apply(&image.pixels, out);
         }
+        // Of each image: where it is in the split, and its stream.
+        let chosen = positions.iter().zip(first as u64..).map(|(&position, place)| {
+            (position as usize, Stream::new(self.seed, Purpose::Augmentation, self.number, place))
+        });
+        let (height, width) = pipeline.size;
+        let bytes = height * width * 3;
+        let images = match pipeline.form {
+            ImageForm::Normalised => {
+                let mut values = pipeline.spare.floats(positions.len() * bytes);
+                for ((position, stream), out) in chosen.zip(values.chunks_exact_mut(bytes)) {
+                    let image = pipeline.image_of_size(position, stream)?;
+                    pipeline.normalisation.apply(&image.pixels, out);
+                }
+                BatchImages::Normalised(values)
+            }
+            ImageForm::Bytes => {
+                let mut pixels = pipeline.spare.bytes(positions.len() * bytes);
+                for ((position, stream), out) in chosen.zip(pixels.chunks_exact_mut(bytes)) {
+                    out.copy_from_slice(&pipeline.image_of_size(position, stream)?.pixels);
+                }
+                BatchImages::Bytes(pixels)
+            }
+            ImageForm::Maps => {
+                BatchImages::Maps(chosen.flat_map(|(_, stream)| pipeline.maps(stream)).collect())
+            }
+        };
         Ok(LoadedBatch { images, labels, positions: positions.to_vec() })
     }
 }

@@ -2,6 +2,8 @@
 
 mod epoch;
 mod prefetch;
+mod spare;
 
-pub use epoch::{LoadedBatch, Pipeline, SpareMemory};
+pub use epoch::{BatchImages, ImageForm, LoadedBatch, Pipeline};
 pub use prefetch::Loader;
+pub use spare::SpareMemory;

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use balpoe_core::components::Place;
 use balpoe_core::experiment::Arm;
-use balpoe_data::{Normalisation, Pipeline, SpareMemory};
+use balpoe_data::{ImageForm, Normalisation, Pipeline, SpareMemory};
 
 use super::step::BenchResult;
 use crate::error::LabError;
@@ -36,6 +36,7 @@ pub fn bench_input(arm: &Arm, data_root: &Path, options: BenchInputOptions) -> R
         normalisation: Normalisation::new(data.mean, data.deviation),
         batch_size: NonZeroUsize::new(arm.train.batch_size).unwrap_or(NonZeroUsize::MIN),
         workers: options.workers,
+        form: ImageForm::Normalised,
         spare: SpareMemory::default(),
     });
     let pass = 0..data.train.len() as u32;

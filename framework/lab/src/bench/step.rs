@@ -80,7 +80,11 @@ pub fn bench(
             Work::Train => {
                 let position =
                     Position { epoch: 0, epochs: 1, batch: repeat, batches: options.repeats + warm_up };
-                trainer.step(&mut batch, position)?;
+                // A GPU is waited for a step late, as in training, but for the last step.
+                trainer.advance_on(&mut batch, position)?;
+                if repeat + 1 == options.repeats + warm_up || repeat + 1 == warm_up {
+                    while trainer.settle()?.is_some() {}
+                }
             }
             Work::Evaluate => {
                 trainer.predict(&batch.images, images)?;

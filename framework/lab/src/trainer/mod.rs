@@ -1,18 +1,21 @@
 //! The training of one cell, step by step, with everything that a checkpoint must hold.
 
+mod on_device;
+mod step;
+
+use std::collections::VecDeque;
 use std::path::Path;
 
-use balpoe_core::components::{
-    Batch, Data, MixingStreams, Position, Split, Targets, Trainees, TrainingLoss, Update,
-};
+use balpoe_core::components::{Data, Position, Split, Trainees, TrainingLoss};
 use balpoe_core::config::ConfigError;
 use balpoe_core::experiment::{Arm, Lowering, Phase, Recipe};
-use balpoe_core::random::{Purpose, Stream};
-use balpoe_engine::cuda::StepOutcome;
-use balpoe_engine::{self as engine, EngineError, Mode, OperationTime, SoftTargets};
+use balpoe_data::Normalisation;
+use balpoe_engine::{EngineError, Mode, OperationTime};
 use balpoe_net::LogitAdjustedCrossEntropy;
 
-use crate::bridge::{self, BridgeStep, EngineExpert, LogitSource};
+use self::on_device::{Begun, Kept};
+pub use self::step::StepResult;
+use crate::bridge;
 use crate::checkpoint::Progress;
 use crate::error::LabError;
 use crate::executor::Executor;
@@ -43,16 +46,14 @@ pub struct Trainer<'a> {
     /// The engine's form of the loss, where both head and loss have one.
     lowered: Option<LogitAdjustedCrossEntropy>,
     seed: u64,
+    /// Height and width of the images.
+    size: (usize, usize),
+    normalisation: Normalisation,
+    /// Images that GPUs keep.
+    kept: Kept,
+    /// Steps that a GPU has begun, and whose results are not known.
+    begun: VecDeque<Begun>,
     pub(crate) progress: Progress,
-}
-
-/// What one step did.
-#[derive(Clone, Copy, Debug)]
-pub struct StepResult {
-    /// Mean over experts and batch, before the update.
-    pub loss: f64,
-    /// The rate of the update.
-    pub learning_rate: f64,
 }
 
 impl<'a> Trainer<'a> {
@@ -93,6 +94,10 @@ impl<'a> Trainer<'a> {
             loss,
             lowered: None,
             seed,
+            size: data.size,
+            normalisation: Normalisation::new(data.mean, data.deviation),
+            kept: Kept::Nothing,
+            begun: VecDeque::new(),
             progress: Progress::default(),
         };
         trainer.lower()?;
@@ -208,142 +213,9 @@ impl<'a> Trainer<'a> {
         lines
     }
 
-    /// Mixes a batch, and trains on it.
-    ///
-    /// # Errors
-    /// If the loss is not finite (no parameter is updated then), or the engine or a plugin fails.
-    pub fn step(&mut self, batch: &mut Batch, position: Position) -> Result<StepResult, LabError> {
-        for (place, mixing) in self.recipe.mixings.iter().enumerate() {
-            let streams = MixingStreams {
-                seed: self.seed,
-                epoch: position.epoch,
-                batch: position.batch,
-                position: place,
-            };
-            mixing.component.mix(batch, &streams);
-        }
-        let learning_rate = self.learning_rate(position);
-        let update = Update { learning_rate, step: self.progress.step - self.progress.optimizer_from };
-        let StepOutcome { loss, correct } = match self.device_step(batch, update)? {
-            Some(outcome) => outcome,
-            None => self.host_step(batch, position, update)?,
-        };
-        if !loss.is_finite() {
-            return Err(LabError::Diverged { epoch: position.epoch + 1, batch: position.batch + 1, loss });
-        }
-        let progress = &mut self.progress;
-        progress.batch += 1;
-        progress.step += 1;
-        progress.loss_sum += loss;
-        progress.correct_sum += correct;
-        progress.images += batch.len();
-        Ok(StepResult { loss, learning_rate })
-    }
-
     /// The learning rate of the step at this position.
     pub(crate) fn learning_rate(&self, position: Position) -> f64 {
         self.recipe.learning_rate(position)
-    }
-
-    /// The whole step on the GPU, where head, loss and optimizer have their forms there. A loss that is not finite updates nothing.
-    fn device_step(&mut self, batch: &Batch, update: Update) -> Result<Option<StepOutcome>, EngineError> {
-        let Executor::Cuda { replicas, slots: None, .. } = &mut self.executor else { return Ok(None) };
-        match (&self.lowered, self.recipe.optimizer.component.lower(update)) {
-            (Some(_), Some(sgd)) => {
-                let targets = soft_targets(&batch.targets);
-                replicas.train_step(&batch.images, batch.len(), &targets, &sgd, &self.frozen).map(Some)
-            }
-            _ => Ok(None),
-        }
-    }
-
-    /// A step pass by pass, with whatever the engine lacks in between. A loss that is not finite updates nothing.
-    fn host_step(
-        &mut self,
-        batch: &Batch,
-        position: Position,
-        update: Update,
-    ) -> Result<StepOutcome, LabError> {
-        // A frozen backbone keeps its batch-norm statistics, and normalises by them.
-        let mode = if self.backbone_frozen() { Mode::Evaluate } else { Mode::Train };
-        self.executor.forward(&batch.images, batch.len(), mode)?;
-        let (loss, correct) = match self.lowered.clone() {
-            Some(lowered) => self.engine_loss(&lowered, batch)?,
-            None => self.plugin_loss(batch, position)?,
-        };
-        if loss.is_finite() {
-            self.executor.update(&*self.recipe.optimizer.component, update, &self.frozen)?;
-        }
-        Ok(StepOutcome { loss, correct })
-    }
-
-    /// Loss and backward pass in the engine. Gives the loss and the sum of mixed accuracies.
-    fn engine_loss(
-        &mut self,
-        loss: &LogitAdjustedCrossEntropy,
-        batch: &Batch,
-    ) -> Result<(f64, f64), LabError> {
-        let (experts, classes) = (self.network.experts, self.network.classes);
-        let logits: Vec<&[f32]> = (0..experts).map(|e| self.executor.output(experts + e)).collect();
-        let correct = mixed_correct(&logits, classes, batch);
-        let mut gradients = vec![vec![0.0; batch.len() * classes]; experts];
-        let losses = engine::logit_adjusted_cross_entropy(
-            self.executor.pool(),
-            &logits,
-            classes,
-            loss,
-            &soft_targets(&batch.targets),
-            &mut gradients,
-        )?;
-        let mut seeds: Vec<Option<&[f32]>> = vec![None; experts];
-        seeds.extend(gradients.iter().map(|gradient| Some(gradient.as_slice())));
-        self.executor.backward(&seeds)?;
-        let mean = losses.iter().map(|&l| f64::from(l)).sum::<f64>() / experts as f64;
-        Ok((mean, correct))
-    }
-
-    /// The same through dfdx. Under a frozen backbone heads run there as well, and the engine has no backward pass to run.
-    fn plugin_loss(&mut self, batch: &Batch, position: Position) -> Result<(f64, f64), LabError> {
-        let (experts, classes) = (self.network.experts, self.network.classes);
-        let backbone_frozen = self.backbone_frozen();
-        let heads_in_dfdx = backbone_frozen || matches!(self.network.heads, Heads::Plugin);
-        let mut outputs = Vec::new();
-        for e in 0..experts {
-            let source = if heads_in_dfdx {
-                let places = &self.network.head_parameters[e];
-                LogitSource::Parameters(head_parameters(&self.executor, places)?)
-            } else {
-                LogitSource::Logits(self.executor.output(experts + e).to_vec())
-            };
-            outputs.push(EngineExpert { features: self.executor.output(e).to_vec(), source });
-        }
-        let mut stream =
-            Stream::new(self.seed, Purpose::Plugin, position.epoch as u64, position.batch as u64);
-        let step = BridgeStep {
-            targets: &batch.targets,
-            classes,
-            epoch: position.epoch,
-            epochs: position.epochs,
-            device_seed: stream.word(),
-        };
-        let result = bridge::loss_through_dfdx(outputs, &*self.arm.head.component, &*self.loss, &step)?;
-        let values: Vec<&[f32]> =
-            result.experts.iter().map(|expert| expert.logit_values.as_slice()).collect();
-        let correct = mixed_correct(&values, classes, batch);
-        if !backbone_frozen {
-            let mut seeds: Vec<Option<&[f32]>> =
-                result.experts.iter().map(|e| Some(e.features.as_slice())).collect();
-            seeds.extend(result.experts.iter().filter_map(|e| e.logits.as_deref().map(Some)));
-            self.executor.backward(&seeds)?;
-        }
-        if heads_in_dfdx {
-            for (places, expert) in self.network.head_parameters.iter().zip(&result.experts) {
-                for (&(place, _), gradient) in places.iter().zip(&expert.parameters) {
-                    self.executor.set_gradient(place, gradient)?;
-                }
-            }
-        }
-        Ok((result.loss, correct))
     }
 
     /// Whether every operation is timed from now on.
@@ -462,12 +334,6 @@ fn prepare(
     recipe.objective.component.prepare(Trainees { experts: network.experts, class_counts })
 }
 
-/// Targets as the engine takes them.
-fn soft_targets(targets: &Targets) -> SoftTargets<'_> {
-    let Targets { first, second, lambda, smoothing } = targets;
-    SoftTargets { first, second, lambda, smoothing: *smoothing }
-}
-
 fn slot_name(slot: usize, parameter: &str) -> String {
     format!("optimizer.{slot}.{parameter}")
 }
@@ -476,25 +342,4 @@ type HeadValues = Vec<(Vec<f32>, (usize, usize))>;
 
 fn head_parameters(executor: &Executor, places: &[HeadPlace]) -> Result<HeadValues, EngineError> {
     places.iter().map(|&(place, shape)| Ok((executor.parameter(place)?.into_owned(), shape))).collect()
-}
-
-/// Sum over the batch of `lambda [prediction = first] + (1 - lambda) [prediction = second]`, where the prediction is that of
-/// the mean logits.
-fn mixed_correct(logits: &[&[f32]], classes: usize, batch: &Batch) -> f64 {
-    let mut correct = 0.0;
-    for row in 0..batch.len() {
-        let mean = |c: usize| logits.iter().map(|expert| expert[row * classes + c]).sum::<f32>();
-        let mut best = (0, f32::NEG_INFINITY);
-        for c in 0..classes {
-            let value = mean(c);
-            if value > best.1 {
-                best = (c, value);
-            }
-        }
-        let lambda = f64::from(batch.targets.lambda[row]);
-        let predicted = best.0 as u32;
-        correct += lambda * f64::from(u8::from(predicted == batch.targets.first[row]));
-        correct += (1.0 - lambda) * f64::from(u8::from(predicted == batch.targets.second[row]));
-    }
-    correct
 }
