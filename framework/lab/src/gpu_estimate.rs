@@ -26,7 +26,9 @@ pub fn gpu_table(arm: &Arm, outline: &Outline, numbers: &[usize]) -> Result<Stri
     let precision = engine_precision(arm.train.precision);
     let in_engine = matches!(network.heads, Heads::Lowered) && arm.train.lowering == Lowering::Auto;
     let logits = in_engine.then_some(network.experts..2 * network.experts);
-    let mut text = format!("on GPUs, in {precision}, apart from what NVIDIA's libraries take\n");
+    let mut text = format!(
+        "on GPUs, in {precision}, apart from images that are kept and what NVIDIA's libraries take\n"
+    );
     let _ = writeln!(
         text,
         "{:>7}  {:>14}  {:>14}  {:>14}  {:>12}",
@@ -35,7 +37,7 @@ pub fn gpu_table(arm: &Arm, outline: &Outline, numbers: &[usize]) -> Result<Stri
     for &devices in numbers.iter().filter(|&&devices| devices <= max_batch) {
         let preview = CudaPreview::new(&network.net, &options, devices, precision.storage(), logits.clone())?;
         let memory = format!("{:.2} GiB", preview.bytes() as f64 / f64::from(1 << 30));
-        // The last is the step, whole or pass by pass.
+        // The last is the step, whole (on images that the GPU keeps) or pass by pass.
         let (commands, convolutions) =
             preview.passes.last().map_or((0, 0), |step| (step.commands.len(), step.convolutions));
         let images = max_batch.div_ceil(devices);

@@ -52,8 +52,9 @@ impl Trainer<'_> {
         }
         let learning_rate = self.learning_rate(position);
         let outcome = self.host_step(batch, position, self.update(learning_rate))?;
+        let result = self.result(outcome, position, learning_rate)?;
         self.count_step(batch.len());
-        self.result(outcome, position, learning_rate).map(Some)
+        Ok(Some(result))
     }
 
     /// The same for a batch that was loaded in the form that [`image_form`](Self::image_form) asks for. Its images are left as
@@ -64,23 +65,36 @@ impl Trainer<'_> {
         position: Position,
     ) -> Result<Option<StepResult>, LabError> {
         let mut targets = Targets::hard(std::mem::take(&mut loaded.labels));
-        let (positions, images) = (&loaded.positions, &mut loaded.images);
-        if let BatchImages::Normalised(values) = images {
-            let (height, width) = self.size;
-            let images = std::mem::take(values);
-            let mut batch = Batch { images, shape: (height, width, 3), targets };
-            let result = self.advance_on(&mut batch, position);
-            *values = batch.images;
-            return result;
+        match &mut loaded.images {
+            BatchImages::Normalised(values) => {
+                let (height, width) = self.size;
+                let images = std::mem::take(values);
+                let mut batch = Batch { images, shape: (height, width, 3), targets };
+                let result = self.advance_on(&mut batch, position);
+                *values = batch.images;
+                result
+            }
+            BatchImages::Bytes(pixels) => {
+                let blend = self.blend(&mut targets, position);
+                let images = StepImages::Bytes { pixels, blend: blend.as_ref() };
+                self.advance_on_device(&images, &targets, position)
+            }
+            BatchImages::Maps(maps) => {
+                let blend = self.blend(&mut targets, position);
+                let positions = &loaded.positions;
+                let images = StepImages::Kept { positions, maps, blend: blend.as_ref() };
+                self.advance_on_device(&images, &targets, position)
+            }
         }
-        let blend = self.blend(&mut targets, position);
-        let blend = blend.as_ref();
-        let images = match images {
-            BatchImages::Bytes(pixels) => StepImages::Bytes { pixels, blend },
-            BatchImages::Maps(maps) => StepImages::Kept { positions, maps, blend },
-            BatchImages::Normalised(values) => StepImages::Normalised(values),
-        };
-        if self.begin_on_device(&images, &targets, position)? {
+    }
+
+    fn advance_on_device(
+        &mut self,
+        images: &StepImages<'_>,
+        targets: &Targets,
+        position: Position,
+    ) -> Result<Option<StepResult>, LabError> {
+        if self.begin_on_device(images, targets, position)? {
             return self.settle_all_but_last();
         }
         unreachable!("only a step on the device asks for images that are not normalised")

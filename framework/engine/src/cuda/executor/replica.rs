@@ -165,9 +165,10 @@ impl Replica {
         self.write(self.slabs.normalisation, 0, table.as_flattened())
     }
 
-    /// Keeps images, as bytes, in place of those that were kept.
-    pub(super) fn keep_images(&mut self, pixels: &[u8]) -> Result<(), EngineError> {
+    /// Keeps images, as bytes, in place of those that were kept. Feature maps, which every pass needs, come first.
+    pub(super) fn keep_images(&mut self, plans: &Plans, pixels: &[u8]) -> Result<(), EngineError> {
         self.forget_steps();
+        self.arena(plans.arena())?;
         self.slabs.kept = taken(&*self.device, &mut self.kept, pixels.len())?.address;
         Ok(self.device.upload(pixels, self.slabs.kept)?)
     }

@@ -359,7 +359,8 @@ impl CudaReplicas {
         check_len(|| "the images to be kept".into(), pixels.len(), images * image, "whole images")?;
         // Until all devices have them there are none.
         self.kept = 0;
-        self.replicas.iter_mut().try_for_each(|replica| replica.keep_images(pixels))?;
+        let plans = &self.plans;
+        self.replicas.iter_mut().try_for_each(|replica| replica.keep_images(plans, pixels))?;
         self.kept = images;
         Ok(())
     }

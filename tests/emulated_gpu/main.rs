@@ -2,6 +2,8 @@
 //! heads and losses in dfdx, and after a change of devices in the middle; cells dealt out to several; and what is said, and
 //! kept, where a device is lost or its memory does not suffice.
 
+mod input;
+
 use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
