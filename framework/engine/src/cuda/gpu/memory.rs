@@ -30,22 +30,30 @@ pub(super) unsafe fn release(address: Address) {
 }
 
 /// Memory of the GPU that goes with its value, while its context is entered.
-pub(super) struct DeviceMemory(Address);
+pub(super) struct DeviceMemory {
+    address: Address,
+    bytes: usize,
+}
 
 impl DeviceMemory {
     pub(super) fn new(bytes: usize, context: &Context) -> Result<Self, Fault> {
-        allocate(bytes, context).map(Self)
+        allocate(bytes, context).map(|address| Self { address, bytes })
     }
 
     pub(super) fn address(&self) -> Address {
-        self.0
+        self.address
+    }
+
+    /// How much it is.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 }
 
 impl Drop for DeviceMemory {
     fn drop(&mut self) {
         // SAFETY: whoever drops it has waited for what uses it.
-        unsafe { release(self.0) };
+        unsafe { release(self.address) };
     }
 }
 

@@ -14,7 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// second time it is recorded, and from then on replayed.
 pub(super) struct List {
     steps: Vec<Step>,
-    workspace: Option<DeviceMemory>,
+    /// The GPU's, or an older and smaller one, which lives as long as lists that may have recorded it.
+    workspace: Option<Arc<DeviceMemory>>,
     workspace_bytes: usize,
     state: Progress,
     device: Arc<Mutex<State>>,
@@ -53,7 +54,7 @@ impl List {
     /// Prepares commands on a GPU whose context is entered.
     pub(super) fn new(
         commands: Vec<Command>,
-        state: &State,
+        state: &mut State,
         device: Arc<Mutex<State>>,
     ) -> Result<Self, Fault> {
         let mut steps = Vec::with_capacity(commands.len());
@@ -68,8 +69,7 @@ impl List {
             steps.retain(|step| !matches!(step, Step::EndSums));
         }
         let workspace_bytes = steps.iter().map(Step::workspace).max().unwrap_or(0);
-        let workspace =
-            (workspace_bytes > 0).then(|| DeviceMemory::new(workspace_bytes, &state.context)).transpose()?;
+        let workspace = (workspace_bytes > 0).then(|| state.workspace(workspace_bytes)).transpose()?;
         let progress = if state.records { Progress::New } else { Progress::Unrecorded };
         Ok(Self { steps, workspace, workspace_bytes, state: progress, device })
     }
@@ -78,7 +78,7 @@ impl List {
 impl Prepared for List {
     fn run(&mut self) -> Result<(), Fault> {
         let Self { steps, workspace, state: progress, device, .. } = self;
-        let workspace = workspace.as_ref().map_or(Address::NULL, DeviceMemory::address);
+        let workspace = workspace.as_ref().map_or(Address::NULL, |memory| memory.address());
         let mut device = device.lock().unwrap_or_else(PoisonError::into_inner);
         device.enter(|state| {
             let issue = |state: &State| steps.iter().try_for_each(|step| step.issue(workspace, state));

@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::convolution::Cudnn;
 use super::landing::Landing;
-use super::memory::PinnedMemory;
+use super::memory::{DeviceMemory, PinnedMemory};
 use super::modules::Modules;
 use super::product::CublasLt;
 use super::recording::Recording;
@@ -13,6 +13,7 @@ use super::sums::Sums;
 use crate::cuda::{Address, Fault, Precision};
 use cudarc::driver::sys::{self, CUresult};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Downloads of up to so many bytes (a loss) arrive in memory that the GPU writes by itself.
 const LANDING: usize = 64 << 10;
@@ -32,6 +33,8 @@ pub(super) struct State {
     landing: PinnedMemory,
     /// For downloads that are not waited for; those that nobody uses.
     pub(super) landings: Vec<Landing>,
+    /// What lists work in beside what they name. One is enough for all, since they run one after the other in one stream.
+    workspace: Option<Arc<DeviceMemory>>,
     pub(super) precision: Precision,
     /// Whether lists that are prepared from now on are recorded.
     pub(super) records: bool,
@@ -59,6 +62,7 @@ impl State {
             staging: Staging::new(&context)?,
             landing: PinnedMemory::new(LANDING, &context)?,
             landings: Vec::new(),
+            workspace: None,
             precision,
             records: true,
             recorded: 0,
@@ -98,6 +102,19 @@ impl State {
             self.recordings.clear();
             sums.abort();
         }
+    }
+
+    /// The workspace, of so many bytes or more. A larger one takes the place of one that was too small; lists that have that
+    /// one keep it, and wait for their work before they let it go.
+    pub(super) fn workspace(&mut self, bytes: usize) -> Result<Arc<DeviceMemory>, Fault> {
+        if let Some(memory) = self.workspace.as_ref().filter(|memory| memory.bytes() >= bytes) {
+            return Ok(Arc::clone(memory));
+        }
+        // If no list has it, it goes before there is another.
+        self.workspace = None;
+        let memory = Arc::new(DeviceMemory::new(bytes, &self.context)?);
+        self.workspace = Some(Arc::clone(&memory));
+        Ok(memory)
     }
 
     pub(super) fn clear(&self, address: Address, bytes: usize) -> Result<(), Fault> {
