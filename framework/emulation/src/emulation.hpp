@@ -34,6 +34,17 @@ static unsigned __float_as_uint(float value) {
     return bits;
 }
 
+// Vectors, read from and written to arrays of anything; where one does not lie at a multiple of its size, the sanitizer stops
+// the process, as a GPU would.
+struct __attribute__((may_alias, aligned(16))) uint4 {
+    unsigned x, y, z, w;
+};
+struct __attribute__((may_alias, aligned(16))) float4 {
+    float x, y, z, w;
+};
+static uint4 make_uint4(unsigned x, unsigned y, unsigned z, unsigned w) { return {x, y, z, w}; }
+static float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
+
 // A thread of a block. It lives on after its kernel, for the next block.
 struct Coroutine {
     std::unique_ptr<char[]> stack;

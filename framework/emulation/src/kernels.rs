@@ -10,13 +10,16 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 type Entry = unsafe extern "C" fn(*const u32, *const u32, *mut *mut c_void);
 
-const FLAGS: [&str; 9] = [
+const FLAGS: [&str; 12] = [
     "-std=c++17",
     "-O2",
     "-Wall",
     "-Wno-unused-function",
+    "-Wno-unknown-pragmas",
     "-ffp-contract=off",
-    "-U_FORTIFY_SOURCE", // it takes coroutines for a damaged stack
+    "-fsanitize=alignment",
+    "-fsanitize-undefined-trap-on-error", // without a library of the sanitizer's
+    "-U_FORTIFY_SOURCE",                  // it takes coroutines for a damaged stack
     "-shared",
     "-fPIC",
     "-o",

@@ -25,7 +25,6 @@ struct Case {
     channels: usize,
 }
 
-const CHUNK_ROWS: usize = 24;
 const EPSILON: f64 = 1e-5;
 const MOMENTUM: f64 = 0.1;
 
@@ -46,6 +45,11 @@ impl Case {
             first_group: self.first_group() as i32,
             end_group: self.end_group() as i32,
         }
+    }
+
+    /// Whether no other device has images.
+    fn is_whole(&self) -> bool {
+        self.images == self.batch
     }
 
     fn count(&self) -> usize {
@@ -77,27 +81,81 @@ impl Case {
         sums
     }
 
-    /// Runs a kernel that forms partial sums, and adds them up.
-    fn device_sums(&self, run: &Runner<'_>, kernel: &'static str, arrays: Vec<Argument>) -> Vec<f64> {
+    /// Runs a kernel that forms partial sums.
+    fn partial(&self, run: &Runner<'_>, kernel: Kernel, mut arguments: Vec<Argument>) -> Chunks {
         let groups = self.end_group() - self.first_group();
-        let chunks = (self.group.min(self.batch) * self.pixels).div_ceil(CHUNK_ROWS);
-        let partial = run.room(groups * chunks * 2 * self.channels);
-        let mut arguments = arrays;
-        let rows = |images: usize| (images * self.pixels) as i32;
+        let lanes = 256 / kernel.columns;
+        // The last chunk is shorter than the others, and than the rows that a thread reads at once.
+        let rows = lanes + 3;
+        let count = (self.group.min(self.images) * self.pixels).div_ceil(rows);
+        let partial = run.room(groups * count * 2 * self.channels);
+        let images = |images: usize| (images * self.pixels) as i32;
         arguments.push(partial.into());
         for number in
-            [rows(self.images), self.channels as i32, rows(self.group), rows(self.first), CHUNK_ROWS as i32]
+            [images(self.images), self.channels as i32, images(self.group), images(self.first), rows as i32]
         {
             arguments.push(number.into());
         }
-        let grid = [(self.channels as u32).div_ceil(32), chunks as u32, groups as u32];
-        run.launch(kernel, grid, [32, 8, 1], &mut arguments);
+        let across = self.channels.div_ceil(kernel.width * kernel.columns);
+        let grid = [across, count, groups].map(|n| n as u32);
+        run.launch(kernel.name, grid, [kernel.columns as u32, lanes as u32, 1], &mut arguments);
+        Chunks { partial, count: count as i32 }
+    }
+
+    /// Adds partial sums up.
+    fn device_sums(&self, run: &Runner<'_>, chunks: Chunks) -> Vec<f64> {
         let sums = run.plain(&vec![0.0f64; self.count() * 2 * self.channels]);
-        let grid = [(2 * self.channels as u32).div_ceil(8), groups as u32, 1];
-        let (chunks, channels, first) = (chunks as i32, self.channels as i32, self.first_group() as i32);
-        run.launch("sum_chunks", grid, [8, 32, 1], arguments![partial, sums, chunks, channels, first]);
+        let grid = self.chunk_grid(self.end_group() - self.first_group());
+        let (channels, first) = (self.channels as i32, self.first_group() as i32);
+        let arguments = arguments![chunks.partial, sums, chunks.count, channels, first];
+        run.launch("sum_chunks", grid, CHUNK_BLOCK, arguments);
         run.read_doubles(sums)
     }
+
+    fn chunk_grid(&self, groups: usize) -> [u32; 3] {
+        [self.channels.div_ceil(8) as u32, groups as u32, 1]
+    }
+
+    /// Every form of a kernel of partial sums that takes these channels, with every number of columns of threads.
+    fn kernels(&self, [scalar, wide]: [&'static str; 2]) -> Vec<Kernel> {
+        let scalar = [1, 4, 32].map(|columns| Kernel { name: scalar, width: 1, columns });
+        let wide = [1, 2, 8].map(|columns| Kernel { name: wide, width: 8, columns });
+        let is_wide = self.channels.is_multiple_of(8);
+        scalar.into_iter().chain(wide.into_iter().filter(|_| is_wide)).collect()
+    }
+}
+
+/// A kernel of partial sums, with the channels that a thread takes and the columns of threads of a block.
+#[derive(Clone, Copy)]
+struct Kernel {
+    name: &'static str,
+    width: usize,
+    columns: usize,
+}
+
+/// Partial sums, and how many there are of each group.
+#[derive(Clone, Copy)]
+struct Chunks {
+    partial: Plain,
+    count: i32,
+}
+
+const CHUNK_BLOCK: [u32; 3] = [8, 32, 1];
+
+/// `Norm` of the kernels.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Norm {
+    places: [u64; 8],
+    epsilon: f64,
+    momentum: f64,
+}
+
+/// `NormGradient` of the kernels.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct NormGradient {
+    places: [u64; 6],
 }
 
 fn threads(channels: usize) -> ([u32; 3], [u32; 3]) {
@@ -116,6 +174,12 @@ fn forward_and_backward_agree_with_the_formulae() {
         // The middle of a batch on this device: parts of two groups, the second the last and smaller.
         Case { batch: 10, group: 4, first: 5, images: 4, pixels: 6, channels: 33 },
         Case { batch: 3, group: 128, first: 0, images: 3, pixels: 30, channels: 5 },
+        // Runs of eight channels, in one column of threads, in two, in columns that are not all used, and over several blocks.
+        Case { batch: 4, group: 2, first: 0, images: 4, pixels: 150, channels: 8 },
+        Case { batch: 9, group: 4, first: 3, images: 6, pixels: 100, channels: 16 },
+        Case { batch: 2, group: 2, first: 0, images: 2, pixels: 300, channels: 24 },
+        Case { batch: 3, group: 3, first: 1, images: 1, pixels: 49, channels: 72 },
+        Case { batch: 3, group: 3, first: 0, images: 3, pixels: 9, channels: 12 },
     ];
     for case in cases {
         on_every_machine(|run| check(run, case));
@@ -137,8 +201,13 @@ fn check(run: &Runner<'_>, case: Case) {
 
     let squares = |i: usize| [f64::from(x[i]), f64::from(x[i]).powi(2)];
     let own = case.sums(first..first + images, squares);
-    let found = case.device_sums(run, "moments", vec![device_x.into()]);
-    assert_close("moments", &narrow(&found), &own, 1e-5);
+    let mut chunks = Vec::new();
+    for kernel in case.kernels(["moments", "moments_wide"]) {
+        let partial = case.partial(run, kernel, vec![device_x.into()]);
+        let found = case.device_sums(run, partial);
+        assert_close(kernel.name, &narrow(&found), &own, 1e-5);
+        chunks.push(partial);
+    }
 
     let sums = case.sums(0..case.batch, squares);
     let len = case.count() * channels;
@@ -148,27 +217,29 @@ fn check(run: &Runner<'_>, case: Case) {
     let (running_mean, running_variance) = (run.plain(&old), run.plain(&old));
     let (grid, block) = threads(channels);
     let groups = value(case.groups());
-    let device_sums = run.plain(&sums);
-    run.launch(
-        "batch_norm_coefficients",
-        grid,
-        block,
-        &mut [
-            device_sums.into(),
-            device_gamma.into(),
-            device_beta.into(),
-            running_mean.into(),
-            running_variance.into(),
-            scale.into(),
-            shift.into(),
-            mean.into(),
-            inverse_std.into(),
-            (channels as i32).into(),
-            groups,
-            EPSILON.into(),
-            MOMENTUM.into(),
-        ],
-    );
+    let norm = |[running_mean, running_variance, scale, shift, mean, inverse_std]: [Plain; 6]| {
+        let places =
+            [device_gamma, device_beta, running_mean, running_variance, scale, shift, mean, inverse_std];
+        value(Norm { places: places.map(Plain::address), epsilon: EPSILON, momentum: MOMENTUM })
+    };
+    let places = [running_mean, running_variance, scale, shift, mean, inverse_std];
+    let arguments = arguments![run.plain(&sums), norm(places), channels as i32, groups.clone()];
+    run.launch("batch_norm_coefficients", grid, block, arguments);
+    if case.is_whole() {
+        // The same from the chunks at once.
+        let again = [run.plain(&old), run.plain(&old), run.room(len), run.room(len), run.room(len)];
+        let again = [again[0], again[1], again[2], again[3], again[4], run.plain(&vec![f64::NAN; len])];
+        let (grid, count) = (case.chunk_grid(case.count()), chunks[0].count);
+        let arguments = arguments![chunks[0].partial, count, norm(again), channels as i32, groups];
+        run.launch("batch_norm_coefficients_of_chunks", grid, CHUNK_BLOCK, arguments);
+        for (found, expected) in again.into_iter().zip(places).take(5) {
+            let expected: Vec<f64> = run.read(expected).into_iter().map(f64::from).collect();
+            assert_close("of chunks", &run.read(found), &expected, 1e-4);
+        }
+        let narrow = |place| narrow(&run.read_doubles(place));
+        let expected: Vec<f64> = run.read_doubles(inverse_std);
+        assert_close("inverse deviation of chunks", &narrow(again[5]), &expected, 1e-4);
+    }
     let statistics = |group: usize, channel: usize| {
         let count = (case.group.min(case.batch - group * case.group) * case.pixels) as f64;
         let start = group * 2 * channels + channel;
@@ -232,31 +303,38 @@ fn backward(
     let weighted = |i: usize| [f64::from(g[i]), f64::from(g[i]) * centred(i)];
     let own = case.sums(first..first + images, weighted);
     let arguments = vec![arrays.device_g.into(), arrays.device_x.into(), arrays.mean.into()];
-    let found = case.device_sums(run, "gradient_moments", arguments);
-    assert_close("gradient moments", &narrow(&found), &own, 1e-5);
+    let mut chunks = Vec::new();
+    for kernel in case.kernels(["gradient_moments", "gradient_moments_wide"]) {
+        let partial = case.partial(run, kernel, arguments.clone());
+        let found = case.device_sums(run, partial);
+        assert_close(kernel.name, &narrow(&found), &own, 1e-5);
+        chunks.push(partial);
+    }
 
     let all = case.sums(0..case.batch, weighted);
     let (device_own, device_all) = (run.plain(&own), run.plain(&all));
     let coefficients = run.room(case.count() * 3 * channels);
     let (gamma_gradient, beta_gradient) = (run.room(channels), run.room(channels));
     let (grid, block) = threads(channels);
-    run.launch(
-        "batch_norm_gradient_coefficients",
-        grid,
-        block,
-        &mut [
-            device_own.into(),
-            device_all.into(),
-            arrays.device_gamma.into(),
-            arrays.mean.into(),
-            arrays.inverse_std.into(),
-            coefficients.into(),
-            gamma_gradient.into(),
-            beta_gradient.into(),
-            (channels as i32).into(),
-            value(case.groups()),
-        ],
-    );
+    let norm = |places: [Plain; 3]| {
+        let Arrays { device_gamma, mean, inverse_std, .. } = *arrays;
+        let [coefficients, gamma, beta] = places;
+        let places = [device_gamma, mean, inverse_std, coefficients, gamma, beta].map(Plain::address);
+        value(NormGradient { places })
+    };
+    let (groups, places) = (value(case.groups()), [coefficients, gamma_gradient, beta_gradient]);
+    let arguments = arguments![device_own, device_all, norm(places), channels as i32, groups.clone()];
+    run.launch("batch_norm_gradient_coefficients", grid, block, arguments);
+    if case.is_whole() {
+        let again = [run.room(case.count() * 3 * channels), run.room(channels), run.room(channels)];
+        let (grid, count) = (case.chunk_grid(1), chunks[0].count);
+        let arguments = arguments![chunks[0].partial, count, norm(again), channels as i32, groups];
+        run.launch("batch_norm_gradient_coefficients_of_chunks", grid, CHUNK_BLOCK, arguments);
+        for (found, expected) in again.into_iter().zip(places) {
+            let expected: Vec<f64> = run.read(expected).into_iter().map(f64::from).collect();
+            assert_close("of chunks", &run.read(found), &expected, 1e-5);
+        }
+    }
     let mut expected = [vec![0.0; channels], vec![0.0; channels]];
     for group in case.first_group()..case.end_group() {
         for channel in 0..channels {

@@ -1,6 +1,6 @@
 //! What surrounds the products of heads.
 
-use crate::machine::{arguments, assert_close, on_every_machine, random};
+use crate::machine::{Runner, arguments, assert_close, on_every_machine, random};
 
 /// Unit rows and norms of a matrix, and where its norm is zero what the kernels make of it.
 fn unit(rows: &[f64], features: usize) -> (Vec<f64>, Vec<f64>) {
@@ -58,39 +58,35 @@ fn features_become_unit_vectors_and_gradients_are_projected() {
 #[test]
 fn so_do_the_columns_of_the_weight() {
     on_every_machine(|run| {
-        let (features, classes) = (9, 21);
-        let weight = random(3, features * classes);
-        let (units, norms) = (run.room(features * classes), run.room(classes));
-        let (grid, block) = ([2, 1, 1], [16, 1, 1]);
-        let sizes = [features as i32, classes as i32];
-        run.launch(
-            "unit_columns",
-            grid,
-            block,
-            arguments![run.plain(&weight), units, norms, sizes[0], sizes[1]],
-        );
-        let columns = transposed(&wide(&weight), classes);
-        let (expected, lengths) = unit(&columns, features);
-        assert_close("unit columns", &run.read(units), &transposed(&expected, features), 1e-6);
-        assert_close("norms", &run.read(norms), &lengths, 1e-6);
-
-        let d = random(4, features * classes);
-        let dw = run.room(features * classes);
-        let device_d = run.plain(&d);
-        run.launch(
-            "project_columns",
-            grid,
-            block,
-            arguments![units, device_d, norms, dw, sizes[0], sizes[1]],
-        );
-        let d = transposed(&wide(&d), classes);
-        let expected: Vec<f64> = columns
-            .chunks_exact(features)
-            .zip(d.chunks_exact(features))
-            .flat_map(|(x, d)| differences(x, d))
-            .collect();
-        assert_close("gradient", &run.read(dw), &transposed(&expected, features), 2e-6);
+        // Fewer features than a column has threads, and as many columns as a block, fewer, and more.
+        for (features, classes) in [(9, 21), (70, 32), (16, 45), (1, 33)] {
+            check_columns(run, features, classes);
+        }
     });
+}
+
+fn check_columns(run: &Runner<'_>, features: usize, classes: usize) {
+    let weight = random(3, features * classes);
+    let (units, norms) = (run.room(features * classes), run.room(classes));
+    let (grid, block) = ([classes.div_ceil(32) as u32, 1, 1], [32, 16, 1]);
+    let sizes = [features as i32, classes as i32];
+    run.launch("unit_columns", grid, block, arguments![run.plain(&weight), units, norms, sizes[0], sizes[1]]);
+    let columns = transposed(&wide(&weight), classes);
+    let (expected, lengths) = unit(&columns, features);
+    assert_close("unit columns", &run.read(units), &transposed(&expected, features), 1e-6);
+    assert_close("norms", &run.read(norms), &lengths, 1e-6);
+
+    let d = random(4, features * classes);
+    let dw = run.room(features * classes);
+    let device_d = run.plain(&d);
+    run.launch("project_columns", grid, block, arguments![units, device_d, norms, dw, sizes[0], sizes[1]]);
+    let d = transposed(&wide(&d), classes);
+    let expected: Vec<f64> = columns
+        .chunks_exact(features)
+        .zip(d.chunks_exact(features))
+        .flat_map(|(x, d)| differences(x, d))
+        .collect();
+    assert_close("gradient", &run.read(dw), &transposed(&expected, features), 2e-6);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Pooling with padding and overlap.
 
-use crate::machine::{Runner, on_every_machine, random, value};
+use crate::machine::{Argument, Plain, Runner, on_every_machine, random, value};
 
 /// `Pooling` of the kernels.
 #[derive(Clone, Copy)]
@@ -29,6 +29,15 @@ impl Pooling {
         (self.images * self.out[0] * self.out[1] * self.channels) as usize
     }
 
+    /// The kernels of maxima over such windows, and room for the winners.
+    fn max(&self, run: &Runner<'_>) -> ([&'static str; 2], Plain) {
+        if self.kernel[0] * self.kernel[1] > 256 {
+            (["max_forward_large", "max_backward_large"], run.plain(&vec![-1i32; self.out_len()]))
+        } else {
+            (["max_forward", "max_backward"], run.plain(&vec![0xffu8; self.out_len()]))
+        }
+    }
+
     /// Places in the input under the window of a place in the output, in order.
     fn window(&self, out: usize) -> Vec<usize> {
         let [height, width, channels] = [self.out[0], self.out[1], self.channels].map(|n| n as usize);
@@ -49,13 +58,16 @@ impl Pooling {
     }
 }
 
-fn cases() -> [Pooling; 4] {
+fn cases() -> [Pooling; 6] {
     [
         Pooling::new([7, 6], [3, 3], [2, 2], [1, 1]),
         Pooling::new([4, 4], [2, 2], [2, 2], [0, 0]),
         Pooling::new([5, 3], [3, 2], [1, 3], [1, 0]),
         // Over everything, as in front of a head.
         Pooling::new([8, 8], [8, 8], [8, 8], [0, 0]),
+        // As many places in a window as a byte can tell, and more.
+        Pooling::new([17, 18], [16, 16], [1, 2], [1, 0]),
+        Pooling::new([18, 19], [17, 16], [2, 1], [0, 8]),
     ]
 }
 
@@ -103,17 +115,18 @@ fn check_max(run: &Runner<'_>, pooling: Pooling, values: &[f32]) {
         let window = pooling.window(i);
         window.iter().copied().fold(window[0], |best, i| if xs[i] > xs[best] { i } else { best })
     };
-    let out = run.real_room(pooling.out_len());
-    run.launch_loop("max_forward", pooling.out_len(), &mut [x.into(), out.into(), value(pooling)]);
-    run.assert_real(
-        "largest",
-        out,
-        &(0..pooling.out_len()).map(|i| f64::from(xs[best(i)])).collect::<Vec<_>>(),
-    );
+    let ([forward, backward], winners) = pooling.max(run);
+    let expected: Vec<f64> = (0..pooling.out_len()).map(|i| f64::from(xs[best(i)])).collect();
+    // Evaluation keeps no winners.
+    for kept in [Argument::from(0u64), winners.into()] {
+        let out = run.real_room(pooling.out_len());
+        run.launch_loop(forward, pooling.out_len(), &mut [x.into(), out.into(), kept, value(pooling)]);
+        run.assert_real("largest", out, &expected);
+    }
 
     let (dy, dys) = run.real(&random(4, pooling.out_len()));
     let dx = run.real_room(pooling.len());
-    run.launch_loop("max_backward", pooling.len(), &mut [x.into(), dy.into(), dx.into(), value(pooling)]);
+    run.launch_loop(backward, pooling.len(), &mut [winners.into(), dy.into(), dx.into(), value(pooling)]);
     let mut expected = vec![0.0; pooling.len()];
     dys.iter().enumerate().for_each(|(i, &dy)| expected[best(i)] += f64::from(dy));
     run.assert_real("gradient", dx, &expected);
@@ -126,10 +139,21 @@ fn what_is_not_a_number_wins() {
         let mut values = vec![1.0; pooling.len()];
         values[5] = f32::NAN;
         let (x, _) = run.real(&values);
+        let ([forward, backward], winners) = pooling.max(run);
         let out = run.real_room(pooling.out_len());
-        run.launch_loop("max_forward", pooling.out_len(), &mut [x.into(), out.into(), value(pooling)]);
+        let arguments = &mut [x.into(), out.into(), winners.into(), value(pooling)];
+        run.launch_loop(forward, pooling.out_len(), arguments);
         let found = run.read_real(out);
         assert!(found[0].is_nan());
         assert!(found[1..].iter().all(|&value| value == 1.0));
+
+        // And gets the gradient; elsewhere the first of equals does.
+        let (dy, dys) = run.real(&random(5, pooling.out_len()));
+        let dx = run.real_room(pooling.len());
+        let arguments = &mut [winners.into(), dy.into(), dx.into(), value(pooling)];
+        run.launch_loop(backward, pooling.len(), arguments);
+        let gradient = run.read_real(dx);
+        assert_eq!((gradient[5], gradient[0]), (dys[0], 0.0));
+        assert_eq!(gradient[1..5], dys[1..5]);
     });
 }

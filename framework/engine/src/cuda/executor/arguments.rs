@@ -18,6 +18,21 @@ pub(super) enum Piece {
     Spread { g: Place, shape: Shape, stride: usize, before: usize },
 }
 
+impl Piece {
+    /// Whether runs of [`WIDE`] channels of the sum are such runs of the piece as well.
+    pub(super) fn is_wide(&self) -> bool {
+        match *self {
+            Self::Copy(_) | Self::Affine { .. } | Self::Normalised { .. } => true,
+            Self::Subsample { shape, before, .. } | Self::Spread { shape, before, .. } => {
+                shape.channels.is_multiple_of(WIDE) && before.is_multiple_of(WIDE)
+            }
+        }
+    }
+}
+
+/// Channels that a thread of a wide kernel takes at once, as in `prelude.cu`.
+pub(super) const WIDE: usize = 8;
+
 /// Pieces that a kernel takes at once.
 pub(super) const PIECES: usize = 4;
 
@@ -104,6 +119,24 @@ pub(super) struct RawGroups {
     pub(super) batch: i32,
     pub(super) first_group: i32,
     pub(super) end_group: i32,
+}
+
+/// `Norm` of `batch_norm.cu`.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct RawNorm {
+    /// gamma, beta, the running mean and variance, scale, shift, mean and inverse deviation.
+    pub(super) places: [u64; 8],
+    pub(super) epsilon: f64,
+    pub(super) momentum: f64,
+}
+
+/// `NormGradient` of `batch_norm.cu`.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct RawNormGradient {
+    /// gamma, mean, inverse deviation, coefficients, and the gradients of gamma and beta.
+    pub(super) places: [u64; 6],
 }
 
 /// `Pooling` of `pooling.cu`.

@@ -1,8 +1,7 @@
 //! The backward pass.
 
 use super::arguments::{Piece, Pooling};
-use super::forward::{slope, whole};
-use super::outline::Part;
+use super::forward::{max_kernels, slope, whole};
 use super::program::{Program, operands};
 use super::rooms::Place;
 use crate::cuda::{Command, ConvolutionPass, Number, Storage};
@@ -210,9 +209,7 @@ impl Program<'_> {
 
     fn map_bias_gradient(&mut self, output: ValueId, bias: ParameterId, dy: Place) {
         let shape = self.shape(output);
-        let images = self.part.images;
-        let whole = Part { images, first: 0, batch: images, group: images.max(1), exchanges: false };
-        let sums = self.moments("moments", operands![dy], shape, whole);
+        let sums = self.map_sums(dy, shape);
         let gradient = self.parameter_gradient(bias);
         let operands = operands![sums, gradient, shape.channels as i32];
         self.launch_channels("map_bias_gradient", shape.channels, operands);
@@ -233,9 +230,10 @@ impl Program<'_> {
                 self.convolve(ConvolutionPass::Input, op, dx, weight, dy);
             }
             Op::MaxPool(window) => {
-                let x = self.real_of(input);
+                let Some(winners) = self.winners[op] else { unreachable!("backward follows forward") };
                 let pooling = Pooling::new(images, from, to, *window);
-                self.launch_elements("max_backward", len, operands![x, dy, dx, pooling]);
+                let [_, kernel] = max_kernels(*window);
+                self.launch_elements(kernel, len, operands![winners, dy, dx, pooling]);
             }
             Op::AveragePool(window) => {
                 let pooling = Pooling::new(images, from, to, *window);

@@ -49,7 +49,7 @@ impl Program<'_> {
                     features as i32,
                     classes as i32
                 ];
-                self.launch_channels("unit_columns", classes, operands);
+                self.launch_columns("unit_columns", classes, operands);
                 let matrices = [cosine.unit, cosine.unit_weight, logits];
                 self.multiply(matrices, [images, classes, features], [false; 2], scale);
                 self.cosines[op] = Some(cosine);
@@ -71,7 +71,7 @@ impl Program<'_> {
                 if let Some(bias) = bias {
                     let gradient = self.parameter_gradient(bias);
                     let operands = operands![dlogits, gradient, images as i32, classes as i32];
-                    self.launch_channels("bias_gradient", classes, operands);
+                    self.launch_columns("bias_gradient", classes, operands);
                 }
                 let dx = self.float_room(images * features);
                 let weight = self.weight(weight);
@@ -106,7 +106,7 @@ impl Program<'_> {
         self.multiply(matrices, [features, classes, images], [true, false], scale);
         let gradient = self.parameter_gradient(weight);
         let operands = operands![unit_weight, weight_gradient, weight_norms, gradient, sizes[0], sizes[1]];
-        self.launch_channels("project_columns", classes, operands);
+        self.launch_columns("project_columns", classes, operands);
         let dx = self.map_room(self.shape(input));
         let operands = operands![unit, unit_gradient, norms, dx, sizes[0]];
         self.launch_rows("project_rows", [images, 1], features, operands);

@@ -77,11 +77,18 @@ impl Program<'_> {
                     self.launch_elements("add_map_bias", pixels * shape.channels, operands);
                 }
             }
-            Op::MaxPool(window) => self.pool("max_forward", operation.inputs[0], out, shape, *window),
-            Op::AveragePool(window) => self.pool("average_forward", operation.inputs[0], out, shape, *window),
-            Op::GlobalAveragePool => {
-                self.pool("average_forward", operation.inputs[0], out, shape, whole(input));
+            Op::MaxPool(window) => {
+                let x = self.real_of(operation.inputs[0]);
+                let winners = self.training.then(|| self.winners_room(shape, *window));
+                self.winners[op] = winners;
+                let images = self.part.images;
+                let pooling = Pooling::new(images, input, shape, *window);
+                let operands = operands![x, out, winners.unwrap_or(Place::NULL), pooling];
+                let [kernel, _] = max_kernels(*window);
+                self.launch_elements(kernel, images * shape.len(), operands);
             }
+            Op::AveragePool(window) => self.average(operation.inputs[0], out, shape, *window),
+            Op::GlobalAveragePool => self.average(operation.inputs[0], out, shape, whole(input)),
             Op::Concat => {
                 let mut before = 0;
                 let pieces = operation.inputs.iter().map(|&input| {
@@ -98,11 +105,31 @@ impl Program<'_> {
         self.values[output].real = Some(out);
     }
 
-    fn pool(&mut self, kernel: &'static str, input: ValueId, out: Place, shape: Shape, window: Window) {
+    fn average(&mut self, input: ValueId, out: Place, shape: Shape, window: Window) {
         let x = self.real_of(input);
         let images = self.part.images;
         let pooling = Pooling::new(images, self.shape(input), shape, window);
-        self.launch_elements(kernel, images * shape.len(), operands![x, out, pooling]);
+        self.launch_elements("average_forward", images * shape.len(), operands![x, out, pooling]);
+    }
+
+    /// Room for the place of each largest value within its window.
+    fn winners_room(&mut self, shape: Shape, window: Window) -> Place {
+        let bytes = if is_large(window) { size_of::<i32>() } else { 1 };
+        self.rooms.take(self.part.images * shape.len() * bytes)
+    }
+}
+
+/// Whether places within a window need more than a byte.
+fn is_large(window: Window) -> bool {
+    window.kernel[0] * window.kernel[1] > 256
+}
+
+/// The kernels of a maximum over windows, forward and backward.
+pub(super) fn max_kernels(window: Window) -> [&'static str; 2] {
+    if is_large(window) {
+        ["max_forward_large", "max_backward_large"]
+    } else {
+        ["max_forward", "max_backward"]
     }
 }
 

@@ -1,17 +1,38 @@
 //! Batch norms: statistics of groups, the coefficients that they give, and those of the gradient.
 
-use super::arguments::RawGroups;
+use super::arguments::{RawGroups, RawNorm, RawNormGradient, WIDE};
 use super::outline::Part;
 use super::program::{NormPlaces, Operand, Program, operands};
 use super::rooms::Place;
+use crate::cuda::Address;
 use crate::graph::{Map, ValueId};
 use balpoe_net::Shape;
 
-/// Rows of a chunk, at least, and chunks of a group, at most: enough blocks to fill a GPU, few enough partial sums.
-const CHUNK_ROWS: usize = 128;
-const CHUNKS: usize = 128;
-/// Columns of a block of partial sums, as in `batch_norm.cu`.
+/// Blocks that form partial sums, at most, unless there are more groups: two for each multiprocessor of an H100. More would
+/// only leave more to be added up.
+const BLOCKS: usize = 264;
+/// Threads of such a block, and its columns of threads in all and in wide kernels, as in `batch_norm.cu`.
+const THREADS: usize = 256;
 const COLUMNS: usize = 32;
+const WIDE_COLUMNS: usize = 8;
+/// Channels and threads for each of a block that adds them up, as in `batch_norm.cu`.
+const CHUNK_BLOCK: [usize; 3] = [8, 32, 1];
+
+/// Partial sums of a part's groups, `[group][chunk][2][channels]`.
+#[derive(Clone, Copy)]
+struct Chunks {
+    partial: Place,
+    /// Of each group.
+    count: usize,
+    channels: usize,
+}
+
+impl Chunks {
+    /// Blocks that add them up, for so many groups at a time.
+    fn grid(self, groups: usize) -> [usize; 3] {
+        [self.channels.div_ceil(CHUNK_BLOCK[0]), groups, 1]
+    }
+}
 
 impl Program<'_> {
     /// Prepares the batch norms that read a value.
@@ -27,68 +48,107 @@ impl Program<'_> {
         if norms.is_empty() {
             return;
         }
+        let shape = self.shape(value);
         let sums = self.training.then(|| {
             let x = self.real_of(value);
-            let sums = self.moments("moments", operands![x], self.shape(value), self.part);
-            self.exchange(sums, self.shape(value));
-            sums
+            let chunks = self.chunks(["moments", "moments_wide"], operands![x], shape, self.part);
+            let all = self.own_sums(chunks, shape);
+            if let Some(sums) = all {
+                self.exchange(sums, shape);
+            }
+            (chunks, all)
         });
         for norm in norms {
-            self.coefficients(norm, sums);
+            match sums {
+                Some((chunks, all)) => self.batch_coefficients(norm, chunks, all),
+                None => self.running_coefficients(norm),
+            }
         }
     }
 
-    /// Adds sums up over the devices where groups lie on several.
+    /// This device's sums over all groups, where groups lie on several devices; elsewhere the chunks are enough.
+    fn own_sums(&mut self, chunks: Chunks, shape: Shape) -> Option<Place> {
+        let bytes = self.sums_bytes(shape);
+        // Room is taken wherever one batch may need it, since a program has the same rooms for every batch.
+        let sums = (self.outline.replicas > 1).then(|| self.rooms.take(bytes));
+        let sums = sums.filter(|_| self.part.exchanges)?;
+        // Groups of which the part has no image stay so.
+        self.clear(sums, bytes);
+        self.sum_chunks(chunks, sums, self.part);
+        Some(sums)
+    }
+
+    fn sums_bytes(&self, shape: Shape) -> usize {
+        self.part.groups() * 2 * shape.channels * size_of::<f64>()
+    }
+
+    /// Adds sums over all groups up over the devices.
     fn exchange(&mut self, sums: Place, shape: Shape) {
-        if self.part.exchanges {
-            self.sum_over_devices(sums, self.part.groups() * 2 * shape.channels);
-        }
+        self.sum_over_devices(sums, self.part.groups() * 2 * shape.channels);
     }
 
-    /// Scale and shift of a batch norm: of the batch, from sums and sums of squares, or of the running statistics.
-    fn coefficients(&mut self, norm: usize, sums: Option<Place>) {
-        let outline = self.outline;
-        let node = &outline.graph.norms[norm];
+    /// Places of a batch norm's parameters in a slab.
+    fn norm_parameters(&self, norm: usize, slab: Address) -> [Place; 2] {
+        let node = &self.outline.graph.norms[norm];
+        [node.gamma, node.beta].map(|p| Self::slab(slab, self.outline.parameters.range(p).start))
+    }
+
+    /// Places of its running statistics.
+    fn running_statistics(&self, norm: usize) -> [Place; 2] {
+        let node = &self.outline.graph.norms[norm];
+        [node.mean, node.variance]
+            .map(|buffer| Self::slab(self.slabs.statistics, self.outline.statistics[buffer].start))
+    }
+
+    /// Scale and shift of a batch norm from the batch: from sums over all devices, or from chunks where there are none.
+    fn batch_coefficients(&mut self, norm: usize, chunks: Chunks, sums: Option<Place>) {
+        let node = &self.outline.graph.norms[norm];
         let shape = self.shape(node.source);
-        let channels = shape.channels;
-        let [gamma, beta] = [node.gamma, node.beta]
-            .map(|parameter| Self::slab(self.slabs.weights, outline.parameters.range(parameter).start));
-        let [mean, variance] = [node.mean, node.variance]
-            .map(|buffer| Self::slab(self.slabs.statistics, outline.statistics[buffer].start));
-        let groups = if self.training { self.part.groups() } else { 1 };
-        let [scale, shift] = [(); 2].map(|()| self.float_room(groups * channels));
-        let mut places = NormPlaces {
-            scale,
-            shift,
-            mean: Place::NULL,
-            inverse_std: Place::NULL,
-            coefficients: Place::NULL,
+        let (channels, groups) = (shape.channels, self.part.groups());
+        let [gamma, beta] = self.norm_parameters(norm, self.slabs.weights);
+        let [running_mean, running_variance] = self.running_statistics(norm);
+        let [scale, shift, mean] = [(); 3].map(|()| self.float_room(groups * channels));
+        let inverse_std = self.rooms.take(groups * channels * size_of::<f64>());
+        let raw = RawNorm {
+            places: [gamma, beta, running_mean, running_variance, scale, shift, mean, inverse_std]
+                .map(|place| self.address(place).0),
+            epsilon: node.epsilon,
+            momentum: node.momentum,
         };
+        let raw_groups = self.raw_groups(shape);
         if let Some(sums) = sums {
-            places.mean = self.float_room(groups * channels);
-            places.inverse_std = self.rooms.take(groups * channels * size_of::<f64>());
-            let operands = operands![
-                sums,
-                gamma,
-                beta,
-                mean,
-                variance,
-                scale,
-                shift,
-                places.mean,
-                places.inverse_std,
-                channels as i32,
-                self.raw_groups(shape),
-                node.epsilon,
-                node.momentum,
-            ];
+            // Batches whose groups lie on one device each read them now.
+            self.address(chunks.partial);
+            let operands = operands![sums, raw, channels as i32, raw_groups];
             self.launch_channels("batch_norm_coefficients", channels, operands);
         } else {
-            let operands =
-                operands![gamma, beta, mean, variance, scale, shift, channels as i32, node.epsilon];
-            self.launch_channels("running_coefficients", channels, operands);
+            let operands = operands![chunks.partial, chunks.count as i32, raw, channels as i32, raw_groups];
+            let grid = chunks.grid(self.part.own_groups().len());
+            self.launch("batch_norm_coefficients_of_chunks", grid, CHUNK_BLOCK, operands);
         }
-        self.norms[norm] = Some(places);
+        self.norms[norm] = Some(NormPlaces { scale, shift, mean, inverse_std, coefficients: Place::NULL });
+    }
+
+    /// Scale and shift of a batch norm from the running statistics.
+    fn running_coefficients(&mut self, norm: usize) {
+        let node = &self.outline.graph.norms[norm];
+        let channels = self.shape(node.source).channels;
+        let [gamma, beta] = self.norm_parameters(norm, self.slabs.weights);
+        let [running_mean, running_variance] = self.running_statistics(norm);
+        let [scale, shift] = [(); 2].map(|()| self.float_room(channels));
+        let operands = operands![
+            gamma,
+            beta,
+            running_mean,
+            running_variance,
+            scale,
+            shift,
+            channels as i32,
+            node.epsilon
+        ];
+        self.launch_channels("running_coefficients", channels, operands);
+        let [mean, inverse_std, coefficients] = [Place::NULL; 3];
+        self.norms[norm] = Some(NormPlaces { scale, shift, mean, inverse_std, coefficients });
     }
 
     fn raw_groups(&self, shape: Shape) -> RawGroups {
@@ -130,60 +190,79 @@ impl Program<'_> {
         let shape = self.shape(node.source);
         let channels = shape.channels;
         let x = self.real_of(node.source);
-        let own = self.moments("gradient_moments", operands![g, x, places.mean], shape, self.part);
-        let mut all = own;
-        if outline.replicas > 1 {
-            let bytes = self.part.groups() * 2 * channels * size_of::<f64>();
-            let room = self.rooms.take(bytes);
-            if self.part.exchanges {
-                self.copy(own, room, bytes);
-                self.exchange(room, shape);
-                all = room;
-            }
+        let kernels = ["gradient_moments", "gradient_moments_wide"];
+        let chunks = self.chunks(kernels, operands![g, x, places.mean], shape, self.part);
+        let own = self.own_sums(chunks, shape);
+        let bytes = self.sums_bytes(shape);
+        let all = (outline.replicas > 1).then(|| self.rooms.take(bytes));
+        if let (Some(own), Some(all)) = (own, all) {
+            self.copy(own, all, bytes);
+            self.exchange(all, shape);
         }
         let coefficients = self.float_room(self.part.groups() * 3 * channels);
-        let gamma = Self::slab(self.slabs.weights, outline.parameters.range(node.gamma).start);
-        let [gamma_gradient, beta_gradient] = [node.gamma, node.beta]
-            .map(|parameter| Self::slab(self.slabs.gradients, outline.parameters.range(parameter).start));
-        let operands = operands![
-            own,
-            all,
-            gamma,
-            places.mean,
-            places.inverse_std,
-            coefficients,
-            gamma_gradient,
-            beta_gradient,
-            channels as i32,
-            self.raw_groups(shape),
-        ];
-        self.launch_channels("batch_norm_gradient_coefficients", channels, operands);
+        let [gamma, _] = self.norm_parameters(norm, self.slabs.weights);
+        let [gamma_gradient, beta_gradient] = self.norm_parameters(norm, self.slabs.gradients);
+        let NormPlaces { mean, inverse_std, .. } = places;
+        let raw = RawNormGradient {
+            places: [gamma, mean, inverse_std, coefficients, gamma_gradient, beta_gradient]
+                .map(|place| self.address(place).0),
+        };
+        let raw_groups = self.raw_groups(shape);
+        if let (Some(own), Some(all)) = (own, all) {
+            // Batches whose groups lie on one device each read them now.
+            self.address(chunks.partial);
+            let operands = operands![own, all, raw, channels as i32, raw_groups];
+            self.launch_channels("batch_norm_gradient_coefficients", channels, operands);
+        } else {
+            let operands = operands![chunks.partial, chunks.count as i32, raw, channels as i32, raw_groups];
+            let kernel = "batch_norm_gradient_coefficients_of_chunks";
+            self.launch(kernel, chunks.grid(1), CHUNK_BLOCK, operands);
+        }
         self.norms[norm] = Some(NormPlaces { coefficients, ..places });
     }
 
-    /// Two sums over each group of a part, `[group][2][channels]` of `f64`; groups of which the part has no image get zeros
-    /// where sums are exchanged.
-    pub(super) fn moments(
+    /// The sums of a map over all of a part, `[2][channels]` of `f64`, the first being that of its values.
+    pub(super) fn map_sums(&mut self, x: Place, shape: Shape) -> Place {
+        let images = self.part.images;
+        let whole = Part { images, first: 0, batch: images, group: images.max(1), exchanges: false };
+        let chunks = self.chunks(["moments", "moments_wide"], operands![x], shape, whole);
+        let sums = self.rooms.take(2 * shape.channels * size_of::<f64>());
+        self.sum_chunks(chunks, sums, whole);
+        sums
+    }
+
+    fn sum_chunks(&mut self, chunks: Chunks, sums: Place, part: Part) {
+        let groups = part.own_groups();
+        let operands =
+            operands![chunks.partial, sums, chunks.count as i32, chunks.channels as i32, groups.start as i32];
+        self.launch("sum_chunks", chunks.grid(groups.len()), CHUNK_BLOCK, operands);
+    }
+
+    /// Two partial sums over each chunk of a part's groups, by a kernel or its wide form.
+    fn chunks(
         &mut self,
-        kernel: &'static str,
+        [scalar, wide]: [&'static str; 2],
         mut operands: Vec<Operand>,
         shape: Shape,
         part: Part,
-    ) -> Place {
+    ) -> Chunks {
         let (pixels, channels) = (shape.pixels(), shape.channels);
-        let own = part.own_groups();
+        let is_wide = channels.is_multiple_of(WIDE);
+        let (kernel, width, most_columns) =
+            if is_wide { (wide, WIDE, WIDE_COLUMNS) } else { (scalar, 1, COLUMNS) };
+        let columns = (channels / width).next_power_of_two().min(most_columns);
+        let (across, lanes) = (channels.div_ceil(width * columns), THREADS / columns);
+        let groups = part.own_groups().len();
+        // Two rows for each thread or more, and few enough blocks.
+        let (least_rows, most_blocks) = (2 * lanes, BLOCKS / across);
         let longest = part.group.min(part.images) * pixels;
-        let chunk_rows = longest.div_ceil(CHUNKS).max(CHUNK_ROWS);
-        let chunks = longest.div_ceil(chunk_rows).max(1);
+        let most_chunks = (most_blocks / groups.max(1)).max(1);
+        let chunk_rows = longest.div_ceil(most_chunks).next_multiple_of(lanes).max(least_rows);
+        let count = longest.div_ceil(chunk_rows).max(1);
         // As many as any smaller part may have.
         let most_groups = (part.images.div_ceil(part.group) + 1).min(part.groups().max(1));
-        let most_chunks = longest.div_ceil(CHUNK_ROWS).clamp(1, CHUNKS);
-        let partial = self.float_room(most_groups * most_chunks * 2 * channels);
-        let sums_bytes = part.groups().max(1) * 2 * channels * size_of::<f64>();
-        let sums = self.rooms.take(sums_bytes);
-        if part.exchanges {
-            self.clear(sums, sums_bytes);
-        }
+        let room = (most_groups * longest.div_ceil(least_rows)).min(most_blocks).max(most_groups);
+        let partial = self.float_room(room * 2 * channels);
         let rows = |images: usize| (images * pixels) as i32;
         operands.extend(operands![
             partial,
@@ -193,9 +272,7 @@ impl Program<'_> {
             rows(part.first),
             chunk_rows as i32,
         ]);
-        self.launch(kernel, [channels.div_ceil(COLUMNS), chunks, own.len()], [COLUMNS, 8, 1], operands);
-        let operands = operands![partial, sums, chunks as i32, channels as i32, own.start as i32];
-        self.launch("sum_chunks", [(2 * channels).div_ceil(8), own.len(), 1], [8, 32, 1], operands);
-        sums
+        self.launch(kernel, [across, count, groups], [columns, lanes, 1], operands);
+        Chunks { partial, count, channels }
     }
 }

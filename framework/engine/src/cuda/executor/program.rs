@@ -1,6 +1,8 @@
 //! A program: the commands of a pass over a part of a batch, as they are collected.
 
-use super::arguments::{Extent, PIECES, Piece, Pooling, RawGroups, RawPiece, RawPieces};
+use super::arguments::{
+    Extent, PIECES, Piece, Pooling, RawGroups, RawNorm, RawNormGradient, RawPiece, RawPieces, WIDE,
+};
 use super::classifier::Cosine;
 use super::outline::{Outline, Part};
 use super::rooms::{Place, Rooms};
@@ -57,7 +59,7 @@ macro_rules! by_value {
         }
     )*};
 }
-by_value!(i32, i64, f32, f64, RawGroups, Pooling, RawPieces, Extent);
+by_value!(i32, i64, f32, f64, RawGroups, RawNorm, RawNormGradient, Pooling, RawPieces, Extent);
 
 /// A list of operands from places and values.
 macro_rules! operands {
@@ -82,6 +84,8 @@ pub(super) struct Program<'a> {
     pub(super) norms: Vec<Option<NormPlaces>>,
     /// By operation.
     pub(super) cosines: Vec<Option<Cosine>>,
+    /// Where the largest values lie within their windows, by operation.
+    pub(super) winners: Vec<Option<Place>>,
 }
 
 impl<'a> Program<'a> {
@@ -99,6 +103,7 @@ impl<'a> Program<'a> {
             head_gradients: vec![None; values],
             norms: vec![None; outline.graph.norms.len()],
             cosines: vec![None; outline.graph.ops.len()],
+            winners: vec![None; outline.graph.ops.len()],
         }
     }
 
@@ -173,6 +178,11 @@ impl<'a> Program<'a> {
     /// Launches a kernel with a thread a channel.
     pub(super) fn launch_channels(&mut self, kernel: &'static str, channels: usize, operands: Vec<Operand>) {
         self.launch(kernel, [channels.div_ceil(64), 1, 1], [64, 1, 1], operands);
+    }
+
+    /// Launches a kernel that adds up the columns of a matrix, by blocks as in `prelude.cu`.
+    pub(super) fn launch_columns(&mut self, kernel: &'static str, columns: usize, operands: Vec<Operand>) {
+        self.launch(kernel, [columns.div_ceil(32), 1, 1], [32, 16, 1], operands);
     }
 
     /// Launches a kernel with a block a row.
@@ -278,10 +288,10 @@ impl<'a> Program<'a> {
 
     /// The sum of pieces with its activation, `slope` being 1 without one.
     pub(super) fn sum_forward(&mut self, pieces: &[Piece], out: Place, shape: Shape, slope: f32) {
+        let (kernel, units) = self.sum_kernel(["sum_forward", "sum_forward_wide"], pieces, shape);
         self.sum(pieces, out, |program, pieces, is_last| {
             let (extent, slope) = (program.extent(shape), if is_last { slope } else { 1.0 });
-            let operands = operands![pieces, out, extent, slope];
-            program.launch_elements("sum_forward", program.part.images * shape.len(), operands);
+            program.launch_elements(kernel, units, operands![pieces, out, extent, slope]);
         });
     }
 
@@ -293,11 +303,29 @@ impl<'a> Program<'a> {
         out: Place,
         shape: Shape,
     ) {
+        let (kernel, units) = self.sum_kernel(["sum_backward", "sum_backward_wide"], pieces, shape);
         self.sum(pieces, out, |program, pieces, is_last| {
             let (value, slope) = activation.filter(|_| is_last).unwrap_or((Place::NULL, 1.0));
-            let operands = operands![pieces, value, out, program.extent(shape), slope];
-            program.launch_elements("sum_backward", program.part.images * shape.len(), operands);
+            program.launch_elements(
+                kernel,
+                units,
+                operands![pieces, value, out, program.extent(shape), slope],
+            );
         });
+    }
+
+    /// The kernel of a sum, the second where every run of channels lies together, and how many runs there are. Such runs are
+    /// aligned: maps lie at the start of a room, or, as gradients of one output behind those of others, a multiple of the
+    /// channels behind it; and so do the coefficients of a group.
+    fn sum_kernel(
+        &self,
+        [scalar, wide]: [&'static str; 2],
+        pieces: &[Piece],
+        shape: Shape,
+    ) -> (&'static str, usize) {
+        let (len, most) = (self.part.images * shape.len(), i32::MAX as usize * WIDE);
+        let is_wide = shape.channels.is_multiple_of(WIDE) && pieces.iter().all(Piece::is_wide) && len <= most;
+        if is_wide { (wide, len / WIDE) } else { (scalar, len) }
     }
 
     /// Forms a sum of any number of pieces, a few at a time. `out` may be one of them.

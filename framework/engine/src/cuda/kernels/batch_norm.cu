@@ -3,9 +3,12 @@
 // A group is `group_rows` consecutive rows (pixels) of the whole batch; this device has `rows` of them, from `first_row` on.
 // Its local group 0 is the one that its first row lies in. Normalising itself is part of sums.cu.
 
-// Columns and rows of a block that forms partial sums.
-#define COLUMNS 32
-#define LANES 8
+// Threads of a block that forms partial sums: (columns, lanes), columns being a power of two. Each takes N neighbouring channels
+// of every lanes-th row.
+#define MOMENT_THREADS 256
+#define MOST_COLUMNS 32
+// Rows that a thread reads before it adds the first: so many bytes are on their way while it waits.
+#define ROWS_AT_ONCE 4
 
 __device__ inline int first_of_group(int group, int group_rows, int first_row) {
     index_t first = (index_t)(first_row / group_rows + group) * group_rows - first_row;
@@ -17,82 +20,175 @@ __device__ inline int end_of_group(int group, int group_rows, int first_row, int
     return end > rows ? rows : (int)end;
 }
 
-// Adds up each thread's two sums over the block's lanes, and writes them to partial[group][chunk][2][channels].
-__device__ inline void write_partial(float first, float second, float* partial, int channels) {
-    __shared__ float room[2][LANES][COLUMNS];
-    room[0][threadIdx.y][threadIdx.x] = first;
-    room[1][threadIdx.y][threadIdx.x] = second;
-    __syncthreads();
-    int channel = blockIdx.x * COLUMNS + threadIdx.x;
-    if (threadIdx.y < 2 && channel < channels) {
-        float sum = 0.0f;
-        for (int lane = 0; lane < LANES; ++lane) sum += room[threadIdx.y][lane][threadIdx.x];
-        index_t place = ((index_t)blockIdx.z * gridDim.y + blockIdx.y) * 2 + threadIdx.y;
-        partial[place * channels + channel] = sum;
+// Adds up the sums of a block's threads over its lanes, always in the same order, and writes them to
+// partial[group][chunk][2][channels].
+template <int N>
+__device__ inline void write_partial(const float (&first)[N], const float (&second)[N], float* partial, int channels) {
+    // A row for each of the 2 N values of a thread, longer by the columns than the threads are, so that threads that stand side
+    // by side never meet in a bank of memory.
+    __shared__ float room[2 * N * (MOMENT_THREADS + MOST_COLUMNS)];
+    int columns = blockDim.x, thread = threadIdx.y * columns + threadIdx.x, row = MOMENT_THREADS + columns;
+    for (int k = 0; k < N; ++k) {
+        room[k * row + thread] = first[k];
+        room[(N + k) * row + thread] = second[k];
     }
+    __syncthreads();
+    // There are 2 N columns sums, and as many threads for each as there are parts of 2 N lanes.
+    int places = 2 * N * columns, place = thread % places, part = thread / places;
+    const float* own = room + place / columns * row + place % columns;
+    float sum = 0.0f;
+    for (int lane = 0; lane < 2 * N; ++lane) sum += own[(part * 2 * N + lane) * columns];
+    __syncthreads();
+    room[thread] = sum;
+    __syncthreads();
+    int channel = (blockIdx.x * columns + place % columns) * N + place / columns % N;
+    if (part > 0 || channel >= channels) return;
+    for (int other = thread + places; other < MOMENT_THREADS; other += places) sum += room[other];
+    index_t target = ((index_t)blockIdx.z * gridDim.y + blockIdx.y) * 2 + place / (N * columns);
+    partial[target * channels + channel] = sum;
 }
 
-// Partial sums and sums of squares of x.
-// Grid (channels / COLUMNS, chunks of a group, local groups), block (COLUMNS, LANES).
-extern "C" __global__ void moments(
-    const real* x, float* partial, int rows, int channels, int group_rows, int first_row, int chunk_rows) {
-    int channel = blockIdx.x * COLUMNS + threadIdx.x;
+// The rows of the block's chunk of its group.
+struct Rows {
+    int first, end;
+};
+
+__device__ inline Rows rows_of_chunk(int rows, int group_rows, int first_row, int chunk_rows) {
     int first = first_of_group(blockIdx.z, group_rows, first_row) + blockIdx.y * chunk_rows;
     int end = end_of_group(blockIdx.z, group_rows, first_row, rows);
-    if (end > first + chunk_rows) end = first + chunk_rows;
-    float sum = 0.0f, squares = 0.0f;
+    return {first, end > first + chunk_rows ? first + chunk_rows : end};
+}
+
+// Values of a row, or zeros behind the last row; `row` itself is there, and read instead, so that no load waits for a branch.
+template <int N>
+__device__ inline void load_row(const real* x, int row, int ahead, int end, int channels, float (&values)[N]) {
+    bool inside = row + ahead < end;
+    load(x + (index_t)(inside ? row + ahead : row) * channels, values);
+    for (int k = 0; k < N; ++k) values[k] = inside ? values[k] : 0.0f;
+}
+
+template <int N>
+__device__ inline void add_moments(
+    const real* x, float* partial, int rows, int channels, int group_rows, int first_row, int chunk_rows) {
+    int channel = (blockIdx.x * blockDim.x + threadIdx.x) * N, lanes = blockDim.y;
+    Rows chunk = rows_of_chunk(rows, group_rows, first_row, chunk_rows);
+    float sum[N] = {}, squares[N] = {};
     if (channel < channels) {
-        for (int row = first + threadIdx.y; row < end; row += LANES) {
-            float value = load(x[(index_t)row * channels + channel]);
-            sum += value;
-            squares += value * value;
+        for (int row = chunk.first + threadIdx.y; row < chunk.end; row += ROWS_AT_ONCE * lanes) {
+            float value[ROWS_AT_ONCE][N];
+            for (int r = 0; r < ROWS_AT_ONCE; ++r) {
+                load_row(x + channel, row, r * lanes, chunk.end, channels, value[r]);
+            }
+            for (int r = 0; r < ROWS_AT_ONCE; ++r) {
+                for (int k = 0; k < N; ++k) {
+                    sum[k] += value[r][k];
+                    squares[k] += value[r][k] * value[r][k];
+                }
+            }
         }
     }
     write_partial(sum, squares, partial, channels);
+}
+
+template <int N>
+__device__ inline void add_gradient_moments(
+    const real* g, const real* x, const float* mean, float* partial, int rows, int channels, int group_rows, int first_row,
+    int chunk_rows) {
+    int channel = (blockIdx.x * blockDim.x + threadIdx.x) * N, lanes = blockDim.y;
+    Rows chunk = rows_of_chunk(rows, group_rows, first_row, chunk_rows);
+    float sum[N] = {}, weighted[N] = {};
+    if (channel < channels) {
+        float centre[N];
+        load_floats(mean + (index_t)(first_row / group_rows + blockIdx.z) * channels + channel, centre);
+        for (int row = chunk.first + threadIdx.y; row < chunk.end; row += ROWS_AT_ONCE * lanes) {
+            float gradient[ROWS_AT_ONCE][N], value[ROWS_AT_ONCE][N];
+            for (int r = 0; r < ROWS_AT_ONCE; ++r) {
+                load_row(g + channel, row, r * lanes, chunk.end, channels, gradient[r]);
+                load_row(x + channel, row, r * lanes, chunk.end, channels, value[r]);
+            }
+            for (int r = 0; r < ROWS_AT_ONCE; ++r) {
+                for (int k = 0; k < N; ++k) {
+                    sum[k] += gradient[r][k];
+                    weighted[k] += gradient[r][k] * (value[r][k] - centre[k]);
+                }
+            }
+        }
+    }
+    write_partial(sum, weighted, partial, channels);
+}
+
+// Partial sums and sums of squares of x. Grid (channels / (N columns), chunks of a group, local groups), block (columns, lanes),
+// with at most MOST_COLUMNS columns, or in the wide form, where channels are a multiple of WIDE, a WIDE-th of the threads.
+extern "C" __global__ void moments(
+    const real* x, float* partial, int rows, int channels, int group_rows, int first_row, int chunk_rows) {
+    add_moments<1>(x, partial, rows, channels, group_rows, first_row, chunk_rows);
+}
+
+extern "C" __global__ void moments_wide(
+    const real* x, float* partial, int rows, int channels, int group_rows, int first_row, int chunk_rows) {
+    add_moments<WIDE>(x, partial, rows, channels, group_rows, first_row, chunk_rows);
 }
 
 // Partial sums of g and of g (x - mean), mean[group][channels] being counted over the whole batch. Geometry as above.
 extern "C" __global__ void gradient_moments(
     const real* g, const real* x, const float* mean, float* partial, int rows, int channels, int group_rows, int first_row,
     int chunk_rows) {
-    int channel = blockIdx.x * COLUMNS + threadIdx.x;
-    int first = first_of_group(blockIdx.z, group_rows, first_row) + blockIdx.y * chunk_rows;
-    int end = end_of_group(blockIdx.z, group_rows, first_row, rows);
-    if (end > first + chunk_rows) end = first + chunk_rows;
-    float sum = 0.0f, weighted = 0.0f;
+    add_gradient_moments<1>(g, x, mean, partial, rows, channels, group_rows, first_row, chunk_rows);
+}
+
+extern "C" __global__ void gradient_moments_wide(
+    const real* g, const real* x, const float* mean, float* partial, int rows, int channels, int group_rows, int first_row,
+    int chunk_rows) {
+    add_gradient_moments<WIDE>(g, x, mean, partial, rows, channels, group_rows, first_row, chunk_rows);
+}
+
+// Channels and threads for each of a block that adds up chunks.
+#define CHUNK_CHANNELS 8
+#define CHUNK_LANES 32
+
+// The two sums of a channel, a thread's column, over all chunks of a local group, for the threads of lane 0: every lane adds up
+// every 32nd chunk, and then they each other's, always in the same order. One thread alone would wait for every chunk in turn,
+// which takes longer than all the reading. All threads of the block take part.
+__device__ inline void add_chunks(
+    const float* partial, int chunks, int channels, int group, int channel, double (&sums)[2]) {
+    __shared__ double room[2][CHUNK_LANES][CHUNK_CHANNELS];
+    int column = threadIdx.x, lane = threadIdx.y;
+    sums[0] = sums[1] = 0.0;
     if (channel < channels) {
-        float centre = mean[(index_t)(first_row / group_rows + blockIdx.z) * channels + channel];
-        for (int row = first + threadIdx.y; row < end; row += LANES) {
-            index_t place = (index_t)row * channels + channel;
-            float gradient = load(g[place]);
-            sum += gradient;
-            weighted += gradient * (load(x[place]) - centre);
+        const float* own = partial + (index_t)group * chunks * 2 * channels + channel;
+#pragma unroll 4
+        for (int chunk = lane; chunk < chunks; chunk += CHUNK_LANES) {
+            const float* pair = own + (index_t)chunk * 2 * channels;
+            sums[0] += pair[0];
+            sums[1] += pair[channels];
         }
     }
-    write_partial(sum, weighted, partial, channels);
+    // Whoever still reads what an earlier group left here.
+    __syncthreads();
+    room[0][lane][column] = sums[0];
+    room[1][lane][column] = sums[1];
+    __syncthreads();
+    for (int half = CHUNK_LANES / 2; half > 0; half /= 2) {
+        if (lane < half) {
+            room[0][lane][column] += room[0][lane + half][column];
+            room[1][lane][column] += room[1][lane + half][column];
+        }
+        __syncthreads();
+    }
+    sums[0] = room[0][0][column];
+    sums[1] = room[1][0][column];
 }
 
 // sums[group][2][channels], groups counted over the whole batch, from the chunks of the local groups.
-// Grid (2 channels / 8, local groups), block (8, 32): 32 threads add up every 32nd chunk of a sum, and then each other's, always in
-// the same order. One thread alone would wait for every chunk in turn, which takes longer than all the reading.
+// Grid (channels / CHUNK_CHANNELS, local groups), block (CHUNK_CHANNELS, CHUNK_LANES).
 extern "C" __global__ void sum_chunks(const float* partial, double* sums, int chunks, int channels, int first_group) {
-    __shared__ double room[32][8];
-    int place = blockIdx.x * 8 + threadIdx.x, lane = threadIdx.y;
-    double sum = 0.0;
-    if (place < 2 * channels) {
-        for (int chunk = lane; chunk < chunks; chunk += 32) {
-            sum += partial[((index_t)blockIdx.y * chunks + chunk) * 2 * channels + place];
-        }
-    }
-    room[lane][threadIdx.x] = sum;
-    __syncthreads();
-    for (int half = 16; half > 0; half /= 2) {
-        if (lane < half) room[lane][threadIdx.x] += room[lane + half][threadIdx.x];
-        __syncthreads();
-    }
-    if (lane == 0 && place < 2 * channels) {
-        sums[(index_t)(first_group + blockIdx.y) * 2 * channels + place] = room[0][threadIdx.x];
-    }
+    int channel = blockIdx.x * CHUNK_CHANNELS + threadIdx.x;
+    double own[2];
+    add_chunks(partial, chunks, channels, blockIdx.y, channel, own);
+    if (threadIdx.y > 0 || channel >= channels) return;
+    index_t place = (index_t)(first_group + blockIdx.y) * 2 * channels + channel;
+    sums[place] = own[0];
+    sums[place + channels] = own[1];
 }
 
 // The batch whose groups are meant: `group_images` images of `pixels` pixels a group, `batch` images in all, of which this
@@ -107,32 +203,53 @@ __device__ inline double count_of(Groups groups, int group) {
     return (double)images * groups.pixels;
 }
 
-// scale, shift, mean and inverse_std, [group][channels] each, from sums and sums of squares; running statistics from group 0,
-// with the unbiased variance. A thread a channel.
-extern "C" __global__ void batch_norm_coefficients(
-    const double* sums, const float* gamma, const float* beta, float* running_mean, float* running_variance, float* scale,
-    float* shift, float* mean, double* inverse_std, int channels, Groups groups, double epsilon, double momentum) {
+// What a batch norm has for each channel: parameters and running statistics [channels], and what its coefficients are written
+// to, [group][channels] each.
+struct Norm {
+    const float *gamma, *beta;
+    float *running_mean, *running_variance, *scale, *shift, *mean;
+    double* inverse_std;
+    double epsilon, momentum;
+};
+
+// scale, shift, mean and inverse_std of a group's channel from its sum and sum of squares; running statistics from group 0, with
+// the unbiased variance.
+__device__ inline void write_coefficients(
+    const Norm& norm, double sum, double squares, double count, int group, int channel, int channels) {
+    double average = sum / count;
+    double variance = squares / count - average * average;
+    if (variance < 0.0) variance = 0.0;
+    double inverse = 1.0 / sqrt(variance + norm.epsilon);
+    double factor = norm.gamma[channel] * inverse;
+    index_t place = (index_t)group * channels + channel;
+    norm.scale[place] = (float)factor;
+    norm.shift[place] = (float)(norm.beta[channel] - average * factor);
+    norm.mean[place] = (float)average;
+    norm.inverse_std[place] = inverse;
+    if (group > 0) return;
+    double unbiased = variance * count / (count - 1.0), kept = 1.0 - norm.momentum;
+    norm.running_mean[channel] = (float)(norm.running_mean[channel] * kept + average * norm.momentum);
+    norm.running_variance[channel] = (float)(norm.running_variance[channel] * kept + unbiased * norm.momentum);
+}
+
+// From sums[group][2][channels]. A thread a channel.
+extern "C" __global__ void batch_norm_coefficients(const double* sums, Norm norm, int channels, Groups groups) {
     int channel = blockIdx.x * blockDim.x + threadIdx.x;
     if (channel >= channels) return;
     for (int group = groups.first_group; group < groups.end_group; ++group) {
-        double count = count_of(groups, group);
-        const double* own = sums + (index_t)group * 2 * channels;
-        double average = own[channel] / count;
-        double variance = own[channels + channel] / count - average * average;
-        if (variance < 0.0) variance = 0.0;
-        double inverse = 1.0 / sqrt(variance + epsilon);
-        double factor = gamma[channel] * inverse;
-        index_t place = (index_t)group * channels + channel;
-        scale[place] = (float)factor;
-        shift[place] = (float)(beta[channel] - average * factor);
-        mean[place] = (float)average;
-        inverse_std[place] = inverse;
-        if (group == 0) {
-            double unbiased = variance * count / (count - 1.0);
-            running_mean[channel] = (float)(running_mean[channel] * (1.0 - momentum) + average * momentum);
-            running_variance[channel] = (float)(running_variance[channel] * (1.0 - momentum) + unbiased * momentum);
-        }
+        const double* own = sums + (index_t)group * 2 * channels + channel;
+        write_coefficients(norm, own[0], own[channels], count_of(groups, group), group, channel, channels);
     }
+}
+
+// From the chunks at once, where no other device has a part of the groups. Grid and block as of sum_chunks.
+extern "C" __global__ void batch_norm_coefficients_of_chunks(
+    const float* partial, int chunks, Norm norm, int channels, Groups groups) {
+    int channel = blockIdx.x * CHUNK_CHANNELS + threadIdx.x, group = groups.first_group + blockIdx.y;
+    double own[2];
+    add_chunks(partial, chunks, channels, blockIdx.y, channel, own);
+    if (threadIdx.y > 0 || channel >= channels) return;
+    write_coefficients(norm, own[0], own[1], count_of(groups, group), group, channel, channels);
 }
 
 // scale and shift, [channels], from the running statistics. A thread a channel.
@@ -146,27 +263,61 @@ extern "C" __global__ void running_coefficients(
     shift[channel] = (float)(beta[channel] - running_mean[channel] * factor);
 }
 
-// The coefficients a, b, c of dx = a g + b x + c, coefficients[group][3][channels], from `all` (sums over all devices), and
-// this device's part of the gradients of gamma and beta from `own`. A thread a channel.
+// What the gradient of a batch norm is made of, and what is written of it: the coefficients a, b, c of dx = a g + b x + c,
+// coefficients[group][3][channels], and this device's part of the gradients of gamma and beta.
+struct NormGradient {
+    const float *gamma, *mean;
+    const double* inverse_std;
+    float *coefficients, *gamma_gradient, *beta_gradient;
+};
+
+// The coefficients of a group's channel from its sums of g and g (x - mean) over all devices.
+__device__ inline void write_gradient_coefficients(
+    const NormGradient& norm, double sum, double weighted, double count, int group, int channel, int channels) {
+    index_t place = (index_t)group * channels + channel;
+    double inverse = norm.inverse_std[place];
+    double a = norm.gamma[channel] * inverse;
+    double b = -a * inverse * (weighted * inverse) / count;
+    double c = -a * sum / count - b * norm.mean[place];
+    float* target = norm.coefficients + (index_t)group * 3 * channels + channel;
+    target[0] = (float)a;
+    target[channels] = (float)b;
+    target[2 * channels] = (float)c;
+}
+
+// From `all`, sums over all devices, and `own`, this one's, [group][2][channels] each. A thread a channel.
 extern "C" __global__ void batch_norm_gradient_coefficients(
-    const double* own, const double* all, const float* gamma, const float* mean, const double* inverse_std,
-    float* coefficients, float* gamma_gradient, float* beta_gradient, int channels, Groups groups) {
+    const double* own, const double* all, NormGradient norm, int channels, Groups groups) {
     int channel = blockIdx.x * blockDim.x + threadIdx.x;
     if (channel >= channels) return;
     double gamma_total = 0.0, beta_total = 0.0;
     for (int group = groups.first_group; group < groups.end_group; ++group) {
-        index_t place = (index_t)group * channels + channel, sum = (index_t)group * 2 * channels + channel;
-        double count = count_of(groups, group), inverse = inverse_std[place];
-        gamma_total += own[sum + channels] * inverse;
+        index_t sum = (index_t)group * 2 * channels + channel;
+        gamma_total += own[sum + channels] * norm.inverse_std[(index_t)group * channels + channel];
         beta_total += own[sum];
-        double a = gamma[channel] * inverse;
-        double b = -a * inverse * (all[sum + channels] * inverse) / count;
-        double c = -a * all[sum] / count - b * mean[place];
-        float* target = coefficients + (index_t)group * 3 * channels + channel;
-        target[0] = (float)a;
-        target[channels] = (float)b;
-        target[2 * channels] = (float)c;
+        double count = count_of(groups, group);
+        write_gradient_coefficients(norm, all[sum], all[sum + channels], count, group, channel, channels);
     }
-    gamma_gradient[channel] = (float)gamma_total;
-    beta_gradient[channel] = (float)beta_total;
+    norm.gamma_gradient[channel] = (float)gamma_total;
+    norm.beta_gradient[channel] = (float)beta_total;
+}
+
+// From the chunks at once, where no other device has a part of the groups. Grid (channels / CHUNK_CHANNELS), block as of
+// sum_chunks: the gradients of gamma and beta are sums over the groups.
+extern "C" __global__ void batch_norm_gradient_coefficients_of_chunks(
+    const float* partial, int chunks, NormGradient norm, int channels, Groups groups) {
+    int channel = blockIdx.x * CHUNK_CHANNELS + threadIdx.x;
+    bool writes = threadIdx.y == 0 && channel < channels;
+    double gamma_total = 0.0, beta_total = 0.0;
+    for (int group = groups.first_group; group < groups.end_group; ++group) {
+        double own[2];
+        add_chunks(partial, chunks, channels, group - groups.first_group, channel, own);
+        if (!writes) continue;
+        gamma_total += own[1] * norm.inverse_std[(index_t)group * channels + channel];
+        beta_total += own[0];
+        write_gradient_coefficients(norm, own[0], own[1], count_of(groups, group), group, channel, channels);
+    }
+    if (!writes) return;
+    norm.gamma_gradient[channel] = (float)gamma_total;
+    norm.beta_gradient[channel] = (float)beta_total;
 }

@@ -6,13 +6,16 @@ extern "C" __global__ void add_bias(float* values, const float* bias, int rows, 
     for (index_t i = first_index(); i < len; i += index_stride()) values[i] += bias[i % channels];
 }
 
-// gradient[channel] = sum of g over rows. A thread a channel.
+// gradient[channel] = sum of g over rows. Grid (channels / SUM_COLUMNS), block (SUM_COLUMNS, SUM_LANES).
 extern "C" __global__ void bias_gradient(const float* g, float* gradient, int rows, int channels) {
-    int channel = blockIdx.x * blockDim.x + threadIdx.x;
-    if (channel >= channels) return;
+    int channel = blockIdx.x * SUM_COLUMNS + threadIdx.x;
     double sum = 0.0;
-    for (int row = 0; row < rows; ++row) sum += g[(index_t)row * channels + channel];
-    gradient[channel] = (float)sum;
+    if (channel < channels) {
+#pragma unroll 4
+        for (int row = threadIdx.y; row < rows; row += SUM_LANES) sum += g[(index_t)row * channels + channel];
+    }
+    sum = lane_sum(sum);
+    if (threadIdx.y == 0 && channel < channels) gradient[channel] = (float)sum;
 }
 
 // map[pixel][channel] += bias[channel].

@@ -20,18 +20,21 @@ extern "C" __global__ void unit_rows(const real* x, float* unit, float* norms, i
     for (int i = threadIdx.x; i < features; i += blockDim.x) unit[row + i] = load(x[row + i]) / norm;
 }
 
-// The same for each column of weight[features][classes]. A thread a class.
-extern "C" __global__ void unit_columns(const float* weight, float* unit, float* norms, int features, int classes) {
-    int class_index = blockIdx.x * blockDim.x + threadIdx.x;
-    if (class_index >= classes) return;
+// The same for each column of weight[features][classes]. Grid (classes / SUM_COLUMNS), block (SUM_COLUMNS, SUM_LANES).
+extern "C" __global__ void unit_columns(
+    const float* __restrict__ weight, float* __restrict__ unit, float* norms, int features, int classes) {
+    int class_index = blockIdx.x * SUM_COLUMNS + threadIdx.x;
+    int own = class_index < classes ? features : 0;
     float square = 0.0f;
-    for (int i = 0; i < features; ++i) {
+#pragma unroll 4
+    for (int i = threadIdx.y; i < own; i += SUM_LANES) {
         float value = weight[(index_t)i * classes + class_index];
         square += value * value;
     }
-    float norm = at_least_smallest(sqrtf(square));
-    norms[class_index] = norm;
-    for (int i = 0; i < features; ++i) {
+    float norm = at_least_smallest(sqrtf(lane_sum(square)));
+    if (threadIdx.y == 0 && own > 0) norms[class_index] = norm;
+#pragma unroll 4
+    for (int i = threadIdx.y; i < own; i += SUM_LANES) {
         index_t place = (index_t)i * classes + class_index;
         unit[place] = weight[place] / norm;
     }
@@ -52,19 +55,24 @@ extern "C" __global__ void project_rows(
     }
 }
 
-// The same for each column of the weight's gradient. A thread a class.
+// The same for each column of the weight's gradient. Grid and block as of unit_columns.
 extern "C" __global__ void project_columns(
-    const float* unit, const float* gradient, const float* norms, float* weight_gradient, int features, int classes) {
-    int class_index = blockIdx.x * blockDim.x + threadIdx.x;
-    if (class_index >= classes) return;
+    const float* __restrict__ unit, const float* __restrict__ gradient, const float* norms,
+    float* __restrict__ weight_gradient, int features, int classes) {
+    int class_index = blockIdx.x * SUM_COLUMNS + threadIdx.x;
+    int own = class_index < classes ? features : 0;
     float dot = 0.0f;
-    for (int i = 0; i < features; ++i) {
+#pragma unroll 4
+    for (int i = threadIdx.y; i < own; i += SUM_LANES) {
         index_t place = (index_t)i * classes + class_index;
         dot += unit[place] * gradient[place];
     }
+    dot = lane_sum(dot);
+    if (own == 0) return;
     float norm = norms[class_index];
     if (!(norm > SMALLEST_NORM)) dot = 0.0f;
-    for (int i = 0; i < features; ++i) {
+#pragma unroll 4
+    for (int i = threadIdx.y; i < own; i += SUM_LANES) {
         index_t place = (index_t)i * classes + class_index;
         weight_gradient[place] = (gradient[place] - unit[place] * dot) / norm;
     }

@@ -24,6 +24,45 @@ __device__ inline float load(real value) { return value; }
 __device__ inline real store(float value) { return value; }
 #endif
 
+// Channels that a thread of a wide kernel takes at once: 16 bytes of bfloat16, 32 of float. Wide kernels serve maps whose
+// channels are a multiple of it, so that all places are aligned; the same source serves one channel at a time elsewhere.
+#define WIDE 8
+
+// One value, or a run of them at a place that is aligned to 16 bytes.
+__device__ inline void load_floats(const float* x, float (&values)[1]) { values[0] = x[0]; }
+__device__ inline void load_floats(const float* x, float (&values)[WIDE]) {
+    float4 first = ((const float4*)x)[0], second = ((const float4*)x)[1];
+    values[0] = first.x, values[1] = first.y, values[2] = first.z, values[3] = first.w;
+    values[4] = second.x, values[5] = second.y, values[6] = second.z, values[7] = second.w;
+}
+
+// The same of feature maps, and back.
+__device__ inline void load(const real* x, float (&values)[1]) { values[0] = load(x[0]); }
+__device__ inline void store(real* out, const float (&values)[1]) { out[0] = store(values[0]); }
+#ifdef BF16
+__device__ inline void load(const real* x, float (&values)[WIDE]) {
+    uint4 words = *(const uint4*)x;
+    unsigned int pairs[WIDE / 2] = {words.x, words.y, words.z, words.w};
+    for (int pair = 0; pair < WIDE / 2; ++pair) {
+        values[2 * pair] = __uint_as_float(pairs[pair] << 16);
+        values[2 * pair + 1] = __uint_as_float(pairs[pair] & 0xffff0000u);
+    }
+}
+__device__ inline void store(real* out, const float (&values)[WIDE]) {
+    unsigned int pairs[WIDE / 2];
+    for (int pair = 0; pair < WIDE / 2; ++pair) {
+        pairs[pair] = store(values[2 * pair]) | (unsigned int)store(values[2 * pair + 1]) << 16;
+    }
+    *(uint4*)out = make_uint4(pairs[0], pairs[1], pairs[2], pairs[3]);
+}
+#else
+__device__ inline void load(const real* x, float (&values)[WIDE]) { load_floats(x, values); }
+__device__ inline void store(real* out, const float (&values)[WIDE]) {
+    ((float4*)out)[0] = make_float4(values[0], values[1], values[2], values[3]);
+    ((float4*)out)[1] = make_float4(values[4], values[5], values[6], values[7]);
+}
+#endif
+
 // The first index of this thread in a one-dimensional loop over the grid, and the distance to its next one.
 __device__ inline index_t first_index() { return (index_t)blockIdx.x * blockDim.x + threadIdx.x; }
 __device__ inline index_t index_stride() { return (index_t)gridDim.x * blockDim.x; }
@@ -52,4 +91,19 @@ __device__ inline float block_max(float value, float* room) {
     float largest = room[0];
     __syncthreads();
     return largest;
+}
+
+// Columns, and threads for each, of a block that adds up the columns of a matrix.
+#define SUM_COLUMNS 32
+#define SUM_LANES 16
+
+// Sum over the threads of a column of such a block, in the order of its lanes; all of the column get it.
+template <typename T>
+__device__ inline T lane_sum(T value) {
+    __shared__ T room[SUM_LANES][SUM_COLUMNS];
+    room[threadIdx.y][threadIdx.x] = value;
+    __syncthreads();
+    T sum = room[0][threadIdx.x];
+    for (int lane = 1; lane < SUM_LANES; ++lane) sum += room[lane][threadIdx.x];
+    return sum;
 }

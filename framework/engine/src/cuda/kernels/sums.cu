@@ -30,58 +30,117 @@ struct Extent {
     int images, height, width, channels, group_images, first;
 };
 
-__device__ inline float value_of(const Piece& piece, const Extent& extent, index_t i) {
-    if (piece.kind == COPY) return load(piece.x[i]);
-    index_t pixels = (index_t)extent.height * extent.width;
-    int channel = (int)(i % extent.channels);
-    index_t image = i / extent.channels / pixels;
-    index_t group = (extent.first + image) / extent.group_images;
-    if (piece.kind == AFFINE) {
-        index_t place = group * extent.channels + channel;
-        return piece.coefficients[place] * load(piece.x[i]) + piece.shift[place];
+// Adds what a piece has for N neighbouring channels, the `unit`-th such run of the map, to their sums. A unit is counted in 32
+// bits in wide kernels, where a thread divides once for all of them, and in 64 bits where a run is one value.
+template <int N, typename unit_t>
+__device__ inline void add_piece(const Piece& piece, const Extent& extent, unit_t unit, float (&sum)[N]) {
+    float x[N];
+    index_t i = (index_t)unit * N;
+    if (piece.kind == COPY) {
+        load(piece.x + i, x);
+        for (int k = 0; k < N; ++k) sum[k] += x[k];
+        return;
     }
-    if (piece.kind == NORMALISED) {
+    unit_t units = extent.channels / N, pixels = (unit_t)extent.height * extent.width;
+    unit_t pixel = unit / units, image = pixel / pixels;
+    int channel = (int)(unit - pixel * units) * N;
+    if (piece.kind == AFFINE || piece.kind == NORMALISED) {
+        index_t group = (extent.first + image) / extent.group_images;
+        load(piece.x + i, x);
+        if (piece.kind == AFFINE) {
+            float scale[N], shift[N];
+            index_t place = group * extent.channels + channel;
+            load_floats(piece.coefficients + place, scale);
+            load_floats(piece.shift + place, shift);
+            for (int k = 0; k < N; ++k) sum[k] += scale[k] * x[k] + shift[k];
+            return;
+        }
+        float g[N], a[N], b[N], c[N];
         const float* own = piece.coefficients + group * 3 * extent.channels + channel;
-        return own[0] * load(piece.g[i]) + own[extent.channels] * load(piece.x[i]) + own[2 * extent.channels];
+        load(piece.g + i, g);
+        load_floats(own, a);
+        load_floats(own + extent.channels, b);
+        load_floats(own + 2 * extent.channels, c);
+        for (int k = 0; k < N; ++k) sum[k] += a[k] * g[k] + b[k] * x[k] + c[k];
+        return;
     }
-    int pixel = (int)(i / extent.channels % pixels);
-    int y = pixel / extent.width, x = pixel % extent.width;
+    unit_t row = pixel - image * pixels, y = row / extent.width, column = row - y * extent.width, stride = piece.stride;
+    int source = channel;
     if (piece.kind == SUBSAMPLE) {
-        int source = channel - piece.before;
-        if (source < 0 || source >= piece.channels) return 0.0f;
-        index_t place = (image * piece.height + y * piece.stride) * piece.width + x * piece.stride;
-        return load(piece.x[place * piece.channels + source]);
+        source -= piece.before;
+        if (source < 0 || source >= piece.channels) return;
+        y *= stride;
+        column *= stride;
+    } else {
+        source += piece.before;
+        if (y % stride != 0 || column % stride != 0) return;
+        y /= stride;
+        column /= stride;
     }
-    if (y % piece.stride != 0 || x % piece.stride != 0) return 0.0f;
-    index_t place = (image * piece.height + y / piece.stride) * piece.width + x / piece.stride;
-    return load(piece.g[place * piece.channels + channel + piece.before]);
+    index_t place = (image * piece.height + y) * piece.width + column;
+    load((piece.kind == SUBSAMPLE ? piece.x : piece.g) + place * piece.channels + source, x);
+    for (int k = 0; k < N; ++k) sum[k] += x[k];
 }
 
-__device__ inline float sum_of(const Pieces& pieces, const Extent& extent, index_t i) {
-    float sum = 0.0f;
-    for (int piece = 0; piece < pieces.count; ++piece) sum += value_of(pieces.piece[piece], extent, i);
-    return sum;
+template <int N, typename unit_t>
+__device__ inline void sum_of(const Pieces& pieces, const Extent& extent, unit_t unit, float (&sum)[N]) {
+    for (int k = 0; k < N; ++k) sum[k] = 0.0f;
+    for (int piece = 0; piece < pieces.count; ++piece) add_piece(pieces.piece[piece], extent, unit, sum);
 }
 
-__device__ inline index_t len_of(const Extent& extent) {
-    return (index_t)extent.images * extent.height * extent.width * extent.channels;
+// Runs of N channels in a map.
+template <int N>
+__device__ inline index_t units_of(const Extent& extent) {
+    return (index_t)extent.images * extent.height * extent.width * (extent.channels / N);
 }
 
 // out = sum, or below zero slope times the sum; a slope of 1 is no activation, of 0 ReLU.
-extern "C" __global__ void sum_forward(Pieces pieces, real* out, Extent extent, float slope) {
-    for (index_t i = first_index(); i < len_of(extent); i += index_stride()) {
-        float sum = sum_of(pieces, extent, i);
+template <int N, typename unit_t>
+__device__ inline void forward_sums(const Pieces& pieces, real* out, const Extent& extent, float slope) {
+    unit_t units = (unit_t)units_of<N>(extent);
+    for (unit_t unit = (unit_t)first_index(); unit < units; unit += (unit_t)index_stride()) {
+        float sum[N];
+        sum_of(pieces, extent, unit, sum);
         // What is not a number stays so; ReLU of minus infinity is zero.
-        if (sum < 0.0f) sum = slope == 0.0f ? 0.0f : slope * sum;
-        out[i] = store(sum);
+        for (int k = 0; k < N; ++k) {
+            if (sum[k] < 0.0f) sum[k] = slope == 0.0f ? 0.0f : slope * sum[k];
+        }
+        store(out + (index_t)unit * N, sum);
     }
 }
 
 // out = sum, times slope where the activation's value (null without one) is not above zero. `out` may be the x of a COPY.
-extern "C" __global__ void sum_backward(Pieces pieces, const real* value, real* out, Extent extent, float slope) {
-    for (index_t i = first_index(); i < len_of(extent); i += index_stride()) {
-        float sum = sum_of(pieces, extent, i);
-        bool below = value != nullptr && !(load(value[i]) > 0.0f);
-        out[i] = store(below ? slope * sum : sum);
+template <int N, typename unit_t>
+__device__ inline void backward_sums(
+    const Pieces& pieces, const real* value, real* out, const Extent& extent, float slope) {
+    unit_t units = (unit_t)units_of<N>(extent);
+    for (unit_t unit = (unit_t)first_index(); unit < units; unit += (unit_t)index_stride()) {
+        float sum[N];
+        sum_of(pieces, extent, unit, sum);
+        if (value != nullptr) {
+            float activation[N];
+            load(value + (index_t)unit * N, activation);
+            for (int k = 0; k < N; ++k) {
+                if (!(activation[k] > 0.0f)) sum[k] *= slope;
+            }
+        }
+        store(out + (index_t)unit * N, sum);
     }
+}
+
+extern "C" __global__ void sum_forward(Pieces pieces, real* out, Extent extent, float slope) {
+    forward_sums<1, index_t>(pieces, out, extent, slope);
+}
+
+// Where the channels of the map and of every piece, and the channels before it, are multiples of WIDE; fewer than 2^31 units.
+extern "C" __global__ void sum_forward_wide(Pieces pieces, real* out, Extent extent, float slope) {
+    forward_sums<WIDE, unsigned int>(pieces, out, extent, slope);
+}
+
+extern "C" __global__ void sum_backward(Pieces pieces, const real* value, real* out, Extent extent, float slope) {
+    backward_sums<1, index_t>(pieces, value, out, extent, slope);
+}
+
+extern "C" __global__ void sum_backward_wide(Pieces pieces, const real* value, real* out, Extent extent, float slope) {
+    backward_sums<WIDE, unsigned int>(pieces, value, out, extent, slope);
 }
