@@ -4,7 +4,7 @@ use super::rooms::Place;
 use balpoe_net::{Shape, Window};
 
 /// What enters a sum.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Piece {
     /// `x`.
     Copy(Place),

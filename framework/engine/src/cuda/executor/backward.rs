@@ -19,6 +19,12 @@ impl Program<'_> {
         // An empty part adds nothing to any gradient.
         let cleared = if self.part.images == 0 { 0..parameters.len() } else { parameters.unused.clone() };
         self.clear_gradients(cleared);
+        for (step, flows) in outline.schedule.steps.iter().zip(&outline.schedule.backward) {
+            let Step::Operation { op, .. } = step else { continue };
+            for (&input, flow) in outline.graph.ops[*op].inputs.iter().zip(&flows.inputs) {
+                self.collections[input] += usize::from(matches!(flow, Flow::Collect(_)));
+            }
+        }
         let steps = outline.schedule.steps.iter().zip(&outline.schedule.backward).enumerate().rev();
         for (index, (step, flows)) in steps {
             match step {
@@ -62,24 +68,34 @@ impl Program<'_> {
     }
 
     /// What is known of the gradient of a value.
-    fn pieces(&self, value: ValueId, contributions: &[Contribution]) -> Vec<Piece> {
-        let piece = |contribution: &Contribution| match *contribution {
-            Contribution::Collected => self.gradients[value].map(Piece::Copy),
-            Contribution::Through(sum, map) => self.gradients[sum].map(|g| match map {
-                Map::Identity => Piece::Copy(g),
-                Map::Norm(norm) => {
-                    let x = self.values[value].real;
-                    let (Some(norm), Some(x)) = (self.norms[norm], x) else {
-                        unreachable!("the forward pass normalised it")
-                    };
-                    Piece::Normalised { g, x, coefficients: norm.coefficients }
+    fn pieces(&mut self, value: ValueId, contributions: &[Contribution]) -> Vec<Piece> {
+        let mut pieces = Vec::new();
+        for contribution in contributions {
+            match *contribution {
+                Contribution::Collected => {
+                    pieces.extend(self.gradients[value].map(Piece::Copy));
+                    pieces.append(&mut self.pending[value]);
                 }
-                Map::Subsample { stride, before } => {
-                    Piece::Spread { g, shape: self.shape(sum), stride, before }
+                Contribution::Through(sum, map) => {
+                    pieces.extend(self.gradients[sum].map(|g| self.piece(value, sum, map, g)));
                 }
-            }),
-        };
-        contributions.iter().filter_map(piece).collect()
+            }
+        }
+        pieces
+    }
+
+    /// The gradient `g` of a sum, taken back through the map of one of its terms.
+    fn piece(&self, value: ValueId, sum: ValueId, map: Map, g: Place) -> Piece {
+        match map {
+            Map::Identity => Piece::Copy(g),
+            Map::Norm(norm) => {
+                let (Some(norm), Some(x)) = (self.norms[norm], self.values[value].real) else {
+                    unreachable!("the forward pass normalised it")
+                };
+                Piece::Normalised { g, x, coefficients: norm.coefficients }
+            }
+            Map::Subsample { stride, before } => Piece::Spread { g, shape: self.shape(sum), stride, before },
+        }
     }
 
     /// Where a sum of gradients is formed: in the place of what was collected, or else a new one.
@@ -135,21 +151,25 @@ impl Program<'_> {
         }
     }
 
-    /// Adds what is known by now, and an operation's part `own`, to the gradient of its input.
+    /// Adds what is known by now, and an operation's part `own`, to the gradient of its input. The last time, everything is left
+    /// in pieces for whoever needs all of it, which adds them up in the same pass.
     fn collect(&mut self, value: ValueId, contributions: &[Contribution], own: Option<Place>) {
+        let collected = self.gradients[value].filter(|_| contributions.contains(&Contribution::Collected));
         let mut pieces = self.pieces(value, contributions);
         pieces.extend(own.map(Piece::Copy));
-        let is_collected =
-            self.gradients[value].is_some() && contributions.contains(&Contribution::Collected);
-        match (&pieces[..], own) {
+        self.collections[value] -= 1;
+        // Nobody else reads it, so that the sum may be formed there.
+        let base = collected.or(own);
+        match (&pieces[..], base) {
             ([], _) => {}
-            ([_], Some(own)) => self.gradients[value] = Some(own),
-            ([_], None) if is_collected => {}
+            ([_], Some(base)) => self.gradients[value] = Some(base),
+            (_, Some(base)) if self.collections[value] == 0 => {
+                pieces.retain(|piece| *piece != Piece::Copy(base));
+                self.gradients[value] = Some(base);
+                self.pending[value] = pieces;
+            }
             _ => {
-                let out = match own {
-                    Some(own) if !is_collected => own,
-                    _ => self.target(value, contributions),
-                };
+                let out = base.unwrap_or_else(|| self.map_room(self.shape(value)));
                 self.sum_backward(&pieces, None, out, self.shape(value));
                 self.gradients[value] = Some(out);
             }

@@ -79,6 +79,10 @@ pub(super) struct Program<'a> {
     pub(super) values: Vec<ValuePlaces>,
     /// Gradients of values, as far as they are known; `None` stands for zeros.
     pub(super) gradients: Vec<Option<Place>>,
+    /// What is still to be added to the gradient of a value.
+    pub(super) pending: Vec<Vec<Piece>>,
+    /// How often operations will still add to the gradient of a value.
+    pub(super) collections: Vec<usize>,
     /// Gradients of logits that nobody but the user reads, in `f32`.
     pub(super) head_gradients: Vec<Option<Place>>,
     pub(super) norms: Vec<Option<NormPlaces>>,
@@ -100,6 +104,8 @@ impl<'a> Program<'a> {
             commands: Vec::new(),
             values: vec![ValuePlaces::default(); values],
             gradients: vec![None; values],
+            pending: vec![Vec::new(); values],
+            collections: vec![0; values],
             head_gradients: vec![None; values],
             norms: vec![None; outline.graph.norms.len()],
             cosines: vec![None; outline.graph.ops.len()],
