@@ -1,6 +1,8 @@
 //! Batch norm over groups of a batch of which the device has a part.
 
-use crate::machine::{Argument, Plain, Runner, arguments, assert_close, on_every_machine, random, value};
+use crate::machine::{
+    Argument, Plain, Real, Runner, arguments, assert_close, on_every_machine, random, value,
+};
 use crate::sums::{Extent, Piece, Pieces};
 
 /// `Groups` of the kernels.
@@ -81,25 +83,46 @@ impl Case {
         sums
     }
 
-    /// Runs a kernel that forms partial sums.
-    fn partial(&self, run: &Runner<'_>, kernel: Kernel, mut arguments: Vec<Argument>) -> Chunks {
+    /// How a kernel that forms partial sums is launched, and room for them.
+    fn cut(&self, run: &Runner<'_>, kernel: Kernel) -> Cut {
         let groups = self.end_group() - self.first_group();
         let lanes = 256 / kernel.columns;
         // The last chunk is shorter than the others, and than the rows that a thread reads at once.
         let rows = lanes + 3;
         let count = (self.group.min(self.images) * self.pixels).div_ceil(rows);
         let partial = run.room(groups * count * 2 * self.channels);
+        let across = self.channels.div_ceil(kernel.width * kernel.columns);
+        Cut {
+            grid: [across, count, groups].map(|n| n as u32),
+            block: [kernel.columns as u32, lanes as u32, 1],
+            rows: rows as i32,
+            chunks: Chunks { partial, count: count as i32 },
+        }
+    }
+
+    /// Runs a kernel that forms partial sums.
+    fn partial(&self, run: &Runner<'_>, kernel: Kernel, mut arguments: Vec<Argument>) -> Chunks {
+        let Cut { grid, block, rows, chunks } = self.cut(run, kernel);
         let images = |images: usize| (images * self.pixels) as i32;
-        arguments.push(partial.into());
+        arguments.push(chunks.partial.into());
         for number in
-            [images(self.images), self.channels as i32, images(self.group), images(self.first), rows as i32]
+            [images(self.images), self.channels as i32, images(self.group), images(self.first), rows]
         {
             arguments.push(number.into());
         }
-        let across = self.channels.div_ceil(kernel.width * kernel.columns);
-        let grid = [across, count, groups].map(|n| n as u32);
-        run.launch(kernel.name, grid, [kernel.columns as u32, lanes as u32, 1], &mut arguments);
-        Chunks { partial, count: count as i32 }
+        run.launch(kernel.name, grid, block, &mut arguments);
+        chunks
+    }
+
+    fn extent(&self) -> Extent {
+        Extent {
+            images: self.images as i32,
+            height: 1,
+            width: self.pixels as i32,
+            channels: self.channels as i32,
+            group_images: self.group as i32,
+            first: self.first as i32,
+        }
     }
 
     /// Adds partial sums up.
@@ -131,6 +154,15 @@ struct Kernel {
     name: &'static str,
     width: usize,
     columns: usize,
+}
+
+/// A launch of such a kernel.
+struct Cut {
+    grid: [u32; 3],
+    block: [u32; 3],
+    /// Of a chunk.
+    rows: i32,
+    chunks: Chunks,
 }
 
 /// Partial sums, and how many there are of each group.
@@ -279,8 +311,8 @@ struct Arrays {
     x: Vec<f32>,
     g: Vec<f32>,
     gamma: Vec<f32>,
-    device_x: crate::machine::Real,
-    device_g: crate::machine::Real,
+    device_x: Real,
+    device_g: Real,
     device_gamma: Plain,
     mean: Plain,
     inverse_std: Plain,
@@ -350,15 +382,8 @@ fn backward(
     // dx = gamma / std (g - mean(g) - x_hat mean(g x_hat)), as a piece of a sum.
     let dx = run.real_room(images * pixels * channels);
     let piece = Piece::normalised(arrays.device_g, arrays.device_x, coefficients);
-    let extent = Extent {
-        images: images as i32,
-        height: 1,
-        width: pixels as i32,
-        channels: channels as i32,
-        group_images: case.group as i32,
-        first: first as i32,
-    };
-    let arguments = &mut [value(Pieces::of(&[piece])), 0u64.into(), dx.into(), value(extent), 1f32.into()];
+    let arguments =
+        &mut [value(Pieces::of(&[piece])), 0u64.into(), dx.into(), value(case.extent()), 1f32.into()];
     run.launch_loop("sum_backward", images * pixels * channels, arguments);
     let image = pixels * channels;
     let expected: Vec<f64> = (first * image..(first + images) * image)
@@ -373,6 +398,49 @@ fn backward(
         })
         .collect();
     run.assert_real("dx", dx, &expected);
+}
+
+#[test]
+fn moments_of_a_gradient_are_formed_as_it_is_summed_up() {
+    let cases = [
+        Case { batch: 7, group: 3, first: 0, images: 7, pixels: 50, channels: 12 },
+        Case { batch: 10, group: 4, first: 5, images: 4, pixels: 70, channels: 16 },
+        Case { batch: 2, group: 2, first: 0, images: 2, pixels: 300, channels: 40 },
+        Case { batch: 3, group: 3, first: 1, images: 1, pixels: 49, channels: 72 },
+    ];
+    for case in cases {
+        on_every_machine(|run| check_sum_with_moments(run, case));
+    }
+}
+
+/// Against the sum alone, and then the moments of it.
+fn check_sum_with_moments(run: &Runner<'_>, case: Case) {
+    let len = case.images * case.pixels * case.channels;
+    let [a, b, x, kept] = [11, 12, 13, 14].map(|seed| run.real(&random(seed, len)).0);
+    let mean = run.plain(&random(15, case.count() * case.channels));
+    let pieces = value(Pieces::of(&[Piece::copy(a), Piece::copy(b)]));
+    for activation in [0u64, kept.address()] {
+        let arguments = |out: Real| {
+            let (extent, slope) = (value(case.extent()), 0.25f32);
+            vec![pieces.clone(), activation.into(), out.into(), extent, slope.into()]
+        };
+        let alone = run.real_room(len);
+        run.launch_loop("sum_backward", len, &mut arguments(alone));
+        for kernel in case.kernels(["sum_backward_moments", "sum_backward_moments_wide"]) {
+            let out = run.real_room(len);
+            let Cut { grid, block, rows, chunks } = case.cut(run, kernel);
+            let mut arguments = arguments(out);
+            arguments.extend([x.into(), mean.into(), chunks.partial.into(), rows.into()]);
+            run.launch(kernel.name, grid, block, &mut arguments);
+            assert_eq!(run.read_real(out), run.read_real(alone), "{}", kernel.name);
+
+            let moments = Kernel { name: "gradient_moments", width: 1, columns: 4 };
+            let moments = case.partial(run, moments, vec![alone.into(), x.into(), mean.into()]);
+            let expected = case.device_sums(run, moments);
+            let found = case.device_sums(run, chunks);
+            assert_close(kernel.name, &narrow(&found), &expected, 1e-5);
+        }
+    }
 }
 
 #[test]

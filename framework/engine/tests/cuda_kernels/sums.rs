@@ -19,7 +19,7 @@ pub(crate) struct Piece {
 }
 
 impl Piece {
-    fn copy(x: Real) -> Self {
+    pub(crate) fn copy(x: Real) -> Self {
         Self { x: x.address(), kind: 0, ..Self::default() }
     }
 
@@ -83,7 +83,7 @@ pub(crate) struct Extent {
 struct Case {
     extent: Extent,
     /// Height, width and channels of the larger map.
-    from: [usize; 3],
+    larger: [usize; 3],
     stride: usize,
     before: usize,
 }
@@ -92,7 +92,7 @@ impl Case {
     /// Five images of which this device's first is the fourth of the batch, in groups of four.
     fn new(
         [height, width, channels]: [usize; 3],
-        from_channels: usize,
+        larger_channels: usize,
         stride: usize,
         before: usize,
     ) -> Self {
@@ -100,7 +100,7 @@ impl Case {
         Self {
             extent: Extent { images: 5, height: h, width: w, channels: c, group_images: 4, first: 3 },
             // One row less than the most.
-            from: [(height - 1) * stride + 1, width * stride, from_channels],
+            larger: [(height - 1) * stride + 1, width * stride, larger_channels],
             stride,
             before,
         }
@@ -118,12 +118,12 @@ impl Case {
         5 * self.image_len()
     }
 
-    fn from_len(&self) -> usize {
-        5 * self.from.iter().product::<usize>()
+    fn larger_len(&self) -> usize {
+        5 * self.larger.iter().product::<usize>()
     }
 
-    fn from_extent(&self) -> Extent {
-        let [height, width, channels] = self.from.map(|n| n as i32);
+    fn larger_extent(&self) -> Extent {
+        let [height, width, channels] = self.larger.map(|n| n as i32);
         Extent { height, width, channels, ..self.extent }
     }
 
@@ -134,7 +134,7 @@ impl Case {
     /// Place in the larger map of a place, where the shortcut has one.
     fn source(&self, i: usize) -> Option<usize> {
         let (pixel, channel) = (i / self.channels(), i % self.channels());
-        let [height, width, channels] = self.from;
+        let [height, width, channels] = self.larger;
         let (x, y) = (pixel % self.extent.width as usize, pixel / self.extent.width as usize);
         let (y, image) = (y % self.extent.height as usize, y / self.extent.height as usize);
         let channel = channel.checked_sub(self.before).filter(|&channel| channel < channels)?;
@@ -143,7 +143,7 @@ impl Case {
 
     /// Whether runs of eight channels lie together everywhere.
     fn is_wide(&self) -> bool {
-        [self.channels(), self.from[2], self.before].iter().all(|n| n.is_multiple_of(8))
+        [self.channels(), self.larger[2], self.before].iter().all(|n| n.is_multiple_of(8))
     }
 
     /// Runs a kernel over so many values of a map, and its wide form too, which must give the same bits.
@@ -192,10 +192,10 @@ fn batch_norm_residual_and_shortcut_in_one_pass() {
 fn check_forward(run: &Runner<'_>, case: Case) {
     let (len, channels) = (case.len(), case.channels());
     let ((x, xs), (r, rs)) = (run.real(&random(1, len)), run.real(&random(2, len)));
-    let (w, ws) = run.real(&random(3, case.from_len()));
+    let (w, ws) = run.real(&random(3, case.larger_len()));
     let (scale, shift) = (random(4, 2 * channels), random(5, 2 * channels));
     let affine = Piece::affine(x, run.plain(&scale), run.plain(&shift));
-    let shortcut = Piece::subsample(w, case.from, case.stride, case.before);
+    let shortcut = Piece::subsample(w, case.larger, case.stride, case.before);
     let pieces = Pieces::of(&[affine, Piece::copy(r), shortcut]);
     for slope in [0.0f32, 0.25, 1.0] {
         let arguments = |out: Real| vec![value(pieces), out.into(), value(case.extent), slope.into()];
@@ -244,8 +244,9 @@ fn check_backward(run: &Runner<'_>, case: Case) {
         case.stride,
         case.before,
     )];
-    let wide = case.launch(run, BACKWARD, case.from_len(), arguments(&spread, 0, case.from_extent(), 1.0));
-    let mut expected = vec![0.0; case.from_len()];
+    let wide =
+        case.launch(run, BACKWARD, case.larger_len(), arguments(&spread, 0, case.larger_extent(), 1.0));
+    let mut expected = vec![0.0; case.larger_len()];
     for i in 0..len {
         if let Some(source) = case.source(i) {
             expected[source] = f64::from(more[i]);

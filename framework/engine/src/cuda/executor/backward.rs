@@ -108,18 +108,23 @@ impl Program<'_> {
     /// The gradient of a sum's terms: its own, taken back through its activation.
     fn finish(&mut self, value: ValueId, contributions: &[Contribution]) {
         let activation = self.outline.graph.values[value].as_sum().and_then(|sum| sum.activation);
-        let pieces = self.pieces(value, contributions);
+        let (pieces, shape) = (self.pieces(value, contributions), self.shape(value));
+        let mut chunks = None;
         self.gradients[value] = match (&pieces[..], activation) {
             ([], _) => None,
             ([Piece::Copy(g)], None) => Some(*g),
             _ => {
                 let out = self.target(value, contributions);
                 let activation = activation.map(|a| (self.real_of(value), slope(Some(a))));
-                self.sum_backward(&pieces, activation, out, self.shape(value));
+                if let Some(norm) = self.first_norm(value) {
+                    chunks = Some(self.sum_backward_moments(&pieces, activation, out, shape, norm));
+                } else {
+                    self.sum_backward(&pieces, activation, out, shape);
+                }
                 Some(out)
             }
         };
-        self.norm_gradients(value);
+        self.norm_gradients(value, chunks);
     }
 
     /// The gradient of an operation's output: in `f32` for a classifier's.

@@ -1,16 +1,26 @@
 //! Batch norms: statistics of groups, the coefficients that they give, and those of the gradient.
 
-use super::arguments::{RawGroups, RawNorm, RawNormGradient, WIDE};
+use super::arguments::{Piece, RawGroups, RawNorm, RawNormGradient, WIDE};
 use super::outline::Part;
-use super::program::{NormPlaces, Operand, Program, operands};
+use super::program::{BACKWARD, NormPlaces, Operand, Program, operands};
 use super::rooms::Place;
 use crate::cuda::Address;
 use crate::graph::{Map, ValueId};
 use balpoe_net::Shape;
 
-/// Blocks that form partial sums, at most, unless there are more groups: two for each multiprocessor of an H100. More would
-/// only leave more to be added up.
-const BLOCKS: usize = 264;
+/// How much of the work of forming partial sums is one block's.
+#[derive(Clone, Copy)]
+struct Cut {
+    /// Blocks, at most, unless there are more groups. More would only leave more to be added up.
+    blocks: usize,
+    /// Rows for each thread, at least.
+    rows: usize,
+}
+
+/// Two blocks for each of the 132 multiprocessors of an H100, in which a thread reads several rows at once.
+const MOMENTS: Cut = Cut { blocks: 264, rows: 2 };
+/// As many as fit there at a time, where a thread sums up one row after the other.
+const SUMS: Cut = Cut { blocks: 396, rows: 1 };
 /// Threads of such a block, and its columns of threads in all and in wide kernels, as in `batch_norm.cu`.
 const THREADS: usize = 256;
 const COLUMNS: usize = 32;
@@ -20,7 +30,7 @@ const CHUNK_BLOCK: [usize; 3] = [8, 32, 1];
 
 /// Partial sums of a part's groups, `[group][chunk][2][channels]`.
 #[derive(Clone, Copy)]
-struct Chunks {
+pub(super) struct Chunks {
     partial: Place,
     /// Of each group.
     count: usize,
@@ -72,8 +82,10 @@ impl Program<'_> {
         // Room is taken wherever one batch may need it, since a program has the same rooms for every batch.
         let sums = (self.outline.replicas > 1).then(|| self.rooms.take(bytes));
         let sums = sums.filter(|_| self.part.exchanges)?;
-        // Groups of which the part has no image stay so.
-        self.clear(sums, bytes);
+        if self.part.own_groups() != (0..self.part.groups()) {
+            // Groups of which the part has no image stay so.
+            self.clear(sums, bytes);
+        }
         self.sum_chunks(chunks, sums, self.part);
         Some(sums)
     }
@@ -162,8 +174,18 @@ impl Program<'_> {
         }
     }
 
-    /// The coefficients of the gradients of the batch norms among a sum's terms, and the gradients of their parameters.
-    pub(super) fn norm_gradients(&mut self, sum: ValueId) {
+    /// The first batch norm among a sum's terms.
+    pub(super) fn first_norm(&self, sum: ValueId) -> Option<usize> {
+        let terms = self.outline.graph.values[sum].as_sum().map_or(&[][..], |sum| &sum.terms);
+        terms.iter().find_map(|term| match term.map {
+            Map::Norm(norm) => Some(norm),
+            _ => None,
+        })
+    }
+
+    /// The coefficients of the gradients of the batch norms among a sum's terms, and the gradients of their parameters. Chunks
+    /// of the first may have been formed with the sum's gradient.
+    pub(super) fn norm_gradients(&mut self, sum: ValueId, mut first: Option<Chunks>) {
         let outline = self.outline;
         let terms = outline.graph.values[sum].as_sum().map_or(&[][..], |sum| &sum.terms);
         for term in terms {
@@ -171,7 +193,10 @@ impl Program<'_> {
             let node = &outline.graph.norms[norm];
             let gradients = [node.gamma, node.beta].map(|parameter| outline.parameters.range(parameter));
             match (self.gradients[sum], self.norms[norm]) {
-                (Some(g), Some(places)) => self.norm_gradient(norm, g, places),
+                (Some(g), Some(places)) => {
+                    let chunks = first.take().unwrap_or_else(|| self.gradient_chunks(norm, g, places));
+                    self.norm_gradient(norm, chunks, places);
+                }
                 _ => {
                     for range in gradients {
                         self.clear(
@@ -184,14 +209,51 @@ impl Program<'_> {
         }
     }
 
-    fn norm_gradient(&mut self, norm: usize, g: Place, places: NormPlaces) {
+    fn gradient_chunks(&mut self, norm: usize, g: Place, places: NormPlaces) -> Chunks {
+        let source = self.outline.graph.norms[norm].source;
+        let (x, kernels) = (self.real_of(source), ["gradient_moments", "gradient_moments_wide"]);
+        self.chunks(kernels, operands![g, x, places.mean], self.shape(source), self.part)
+    }
+
+    /// The sum of gradients, taken back through the activation of a value, and in the same pass the chunks of a batch norm whose
+    /// gradient it is.
+    pub(super) fn sum_backward_moments(
+        &mut self,
+        pieces: &[Piece],
+        activation: Option<(Place, f32)>,
+        out: Place,
+        shape: Shape,
+        norm: usize,
+    ) -> Chunks {
+        let source = self.outline.graph.norms[norm].source;
+        let x = self.real_of(source);
+        let Some(NormPlaces { mean, .. }) = self.norms[norm] else {
+            unreachable!("the forward pass normalised it")
+        };
+        let kernels = ["sum_backward_moments", "sum_backward_moments_wide"];
+        let is_wide = self.is_wide(pieces, shape);
+        let geometry = Geometry::new(shape, self.part, is_wide, SUMS);
+        let partial = self.float_room(geometry.room);
+        self.sum(pieces, out, |program, pieces, is_last| {
+            let extent = program.extent(shape);
+            if !is_last {
+                let (kernel, units) = program.sum_kernel(BACKWARD, is_wide, shape);
+                let operands = operands![pieces, Place::NULL, out, extent, 1.0f32];
+                return program.launch_elements(kernel, units, operands);
+            }
+            let (value, slope) = activation.unwrap_or((Place::NULL, 1.0));
+            let rows = geometry.chunk_rows as i32;
+            let operands = operands![pieces, value, out, extent, slope, x, mean, partial, rows];
+            program.launch(kernels[usize::from(is_wide)], geometry.grid, geometry.block, operands);
+        });
+        Chunks { partial, count: geometry.grid[1], channels: shape.channels }
+    }
+
+    fn norm_gradient(&mut self, norm: usize, chunks: Chunks, places: NormPlaces) {
         let outline = self.outline;
         let node = &outline.graph.norms[norm];
         let shape = self.shape(node.source);
         let channels = shape.channels;
-        let x = self.real_of(node.source);
-        let kernels = ["gradient_moments", "gradient_moments_wide"];
-        let chunks = self.chunks(kernels, operands![g, x, places.mean], shape, self.part);
         let own = self.own_sums(chunks, shape);
         let bytes = self.sums_bytes(shape);
         let all = (outline.replicas > 1).then(|| self.rooms.take(bytes));
@@ -241,38 +303,58 @@ impl Program<'_> {
     /// Two partial sums over each chunk of a part's groups, by a kernel or its wide form.
     fn chunks(
         &mut self,
-        [scalar, wide]: [&'static str; 2],
+        kernels: [&'static str; 2],
         mut operands: Vec<Operand>,
         shape: Shape,
         part: Part,
     ) -> Chunks {
-        let (pixels, channels) = (shape.pixels(), shape.channels);
-        let is_wide = channels.is_multiple_of(WIDE);
-        let (kernel, width, most_columns) =
-            if is_wide { (wide, WIDE, WIDE_COLUMNS) } else { (scalar, 1, COLUMNS) };
-        let columns = (channels / width).next_power_of_two().min(most_columns);
-        let (across, lanes) = (channels.div_ceil(width * columns), THREADS / columns);
-        let groups = part.own_groups().len();
-        // Two rows for each thread or more, and few enough blocks.
-        let (least_rows, most_blocks) = (2 * lanes, BLOCKS / across);
-        let longest = part.group.min(part.images) * pixels;
-        let most_chunks = (most_blocks / groups.max(1)).max(1);
-        let chunk_rows = longest.div_ceil(most_chunks).next_multiple_of(lanes).max(least_rows);
-        let count = longest.div_ceil(chunk_rows).max(1);
-        // As many as any smaller part may have.
-        let most_groups = (part.images.div_ceil(part.group) + 1).min(part.groups().max(1));
-        let room = (most_groups * longest.div_ceil(least_rows)).min(most_blocks).max(most_groups);
-        let partial = self.float_room(room * 2 * channels);
-        let rows = |images: usize| (images * pixels) as i32;
+        let is_wide = shape.channels.is_multiple_of(WIDE);
+        let geometry = Geometry::new(shape, part, is_wide, MOMENTS);
+        let partial = self.float_room(geometry.room);
+        let rows = |images: usize| (images * shape.pixels()) as i32;
         operands.extend(operands![
             partial,
             rows(part.images),
-            channels as i32,
+            shape.channels as i32,
             rows(part.group),
             rows(part.first),
-            chunk_rows as i32,
+            geometry.chunk_rows as i32,
         ]);
-        self.launch(kernel, [across, count, groups], [columns, lanes, 1], operands);
-        Chunks { partial, count, channels }
+        self.launch(kernels[usize::from(is_wide)], geometry.grid, geometry.block, operands);
+        Chunks { partial, count: geometry.grid[1], channels: shape.channels }
+    }
+}
+
+/// How a kernel forms partial sums over a part's groups of rows.
+struct Geometry {
+    /// Blocks side by side over the channels, chunks of a group, groups.
+    grid: [usize; 3],
+    /// Columns of threads, and lanes.
+    block: [usize; 3],
+    chunk_rows: usize,
+    /// Values of partial sums for this part or any smaller one.
+    room: usize,
+}
+
+impl Geometry {
+    fn new(shape: Shape, part: Part, is_wide: bool, cut: Cut) -> Self {
+        let channels = shape.channels;
+        let (width, most_columns) = if is_wide { (WIDE, WIDE_COLUMNS) } else { (1, COLUMNS) };
+        let columns = (channels / width).next_power_of_two().min(most_columns);
+        let (across, lanes) = (channels.div_ceil(width * columns), THREADS / columns);
+        let groups = part.own_groups().len();
+        let (least_rows, most_blocks) = (cut.rows * lanes, cut.blocks / across);
+        let longest = part.group.min(part.images) * shape.pixels();
+        let most_chunks = (most_blocks / groups.max(1)).max(1);
+        let chunk_rows = longest.div_ceil(most_chunks).next_multiple_of(lanes).max(least_rows);
+        let chunks = longest.div_ceil(chunk_rows).max(1);
+        let most_groups = (part.images.div_ceil(part.group) + 1).min(part.groups().max(1));
+        let partial = (most_groups * longest.div_ceil(least_rows)).min(most_blocks).max(most_groups);
+        Self {
+            grid: [across, chunks, groups],
+            block: [columns, lanes, 1],
+            chunk_rows,
+            room: partial * 2 * channels,
+        }
     }
 }

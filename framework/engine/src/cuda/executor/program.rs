@@ -18,6 +18,10 @@ const THREADS: usize = 256;
 /// Blocks of such a launch, at most; a thread then takes several elements.
 const BLOCKS: usize = 4096;
 
+/// The kernels of sums, and their wide forms.
+pub(super) const FORWARD: [&str; 2] = ["sum_forward", "sum_forward_wide"];
+pub(super) const BACKWARD: [&str; 2] = ["sum_backward", "sum_backward_wide"];
+
 /// Where a value lies, in either form or both.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ValuePlaces {
@@ -294,7 +298,7 @@ impl<'a> Program<'a> {
 
     /// The sum of pieces with its activation, `slope` being 1 without one.
     pub(super) fn sum_forward(&mut self, pieces: &[Piece], out: Place, shape: Shape, slope: f32) {
-        let (kernel, units) = self.sum_kernel(["sum_forward", "sum_forward_wide"], pieces, shape);
+        let (kernel, units) = self.sum_kernel(FORWARD, self.is_wide(pieces, shape), shape);
         self.sum(pieces, out, |program, pieces, is_last| {
             let (extent, slope) = (program.extent(shape), if is_last { slope } else { 1.0 });
             program.launch_elements(kernel, units, operands![pieces, out, extent, slope]);
@@ -309,7 +313,7 @@ impl<'a> Program<'a> {
         out: Place,
         shape: Shape,
     ) {
-        let (kernel, units) = self.sum_kernel(["sum_backward", "sum_backward_wide"], pieces, shape);
+        let (kernel, units) = self.sum_kernel(BACKWARD, self.is_wide(pieces, shape), shape);
         self.sum(pieces, out, |program, pieces, is_last| {
             let (value, slope) = activation.filter(|_| is_last).unwrap_or((Place::NULL, 1.0));
             program.launch_elements(
@@ -320,22 +324,33 @@ impl<'a> Program<'a> {
         });
     }
 
-    /// The kernel of a sum, the second where every run of channels lies together, and how many runs there are. Such runs are
+    /// Whether every run of channels lies together in a sum and all of its pieces, and is counted in 31 bits. Such runs are
     /// aligned: maps lie at the start of a room, or, as gradients of one output behind those of others, a multiple of the
     /// channels behind it; and so do the coefficients of a group.
-    fn sum_kernel(
+    pub(super) fn is_wide(&self, pieces: &[Piece], shape: Shape) -> bool {
+        // The same for every batch, since rooms depend on it.
+        let fits = i32::try_from(self.outline.max_batch * shape.len() / WIDE).is_ok();
+        fits && shape.channels.is_multiple_of(WIDE) && pieces.iter().all(Piece::is_wide)
+    }
+
+    /// The kernel of a sum, or its wide form, and how many runs of channels it works on.
+    pub(super) fn sum_kernel(
         &self,
         [scalar, wide]: [&'static str; 2],
-        pieces: &[Piece],
+        is_wide: bool,
         shape: Shape,
     ) -> (&'static str, usize) {
-        let (len, most) = (self.part.images * shape.len(), i32::MAX as usize * WIDE);
-        let is_wide = shape.channels.is_multiple_of(WIDE) && pieces.iter().all(Piece::is_wide) && len <= most;
+        let len = self.part.images * shape.len();
         if is_wide { (wide, len / WIDE) } else { (scalar, len) }
     }
 
     /// Forms a sum of any number of pieces, a few at a time. `out` may be one of them.
-    fn sum(&mut self, pieces: &[Piece], out: Place, mut launch: impl FnMut(&mut Self, RawPieces, bool)) {
+    pub(super) fn sum(
+        &mut self,
+        pieces: &[Piece],
+        out: Place,
+        mut launch: impl FnMut(&mut Self, RawPieces, bool),
+    ) {
         let mut pieces = pieces.to_vec();
         // What is overwritten must be read by the first launch.
         pieces.sort_by_key(|piece| !matches!(piece, Piece::Copy(place) if *place == out));
@@ -362,7 +377,7 @@ impl<'a> Program<'a> {
     }
 
     /// A map of the part's images, and how they are grouped.
-    fn extent(&self, shape: Shape) -> Extent {
+    pub(super) fn extent(&self, shape: Shape) -> Extent {
         let Part { images, first, group, .. } = self.part;
         let (group, first) = if self.training { (group as i32, first) } else { (i32::MAX, 0) };
         Extent {

@@ -1,63 +1,9 @@
 // Batch norm: sums over groups of images, the coefficients that they give, and those of the gradient.
 //
-// A group is `group_rows` consecutive rows (pixels) of the whole batch; this device has `rows` of them, from `first_row` on.
-// Its local group 0 is the one that its first row lies in. Normalising itself is part of sums.cu.
+// Groups and partial sums are as in the prelude. Normalising itself is part of sums.cu.
 
-// Threads of a block that forms partial sums: (columns, lanes), columns being a power of two. Each takes N neighbouring channels
-// of every lanes-th row.
-#define MOMENT_THREADS 256
-#define MOST_COLUMNS 32
 // Rows that a thread reads before it adds the first: so many bytes are on their way while it waits.
 #define ROWS_AT_ONCE 4
-
-__device__ inline int first_of_group(int group, int group_rows, int first_row) {
-    index_t first = (index_t)(first_row / group_rows + group) * group_rows - first_row;
-    return first < 0 ? 0 : (int)first;
-}
-
-__device__ inline int end_of_group(int group, int group_rows, int first_row, int rows) {
-    index_t end = (index_t)(first_row / group_rows + group + 1) * group_rows - first_row;
-    return end > rows ? rows : (int)end;
-}
-
-// Adds up the sums of a block's threads over its lanes, always in the same order, and writes them to
-// partial[group][chunk][2][channels].
-template <int N>
-__device__ inline void write_partial(const float (&first)[N], const float (&second)[N], float* partial, int channels) {
-    // A row for each of the 2 N values of a thread, longer by the columns than the threads are, so that threads that stand side
-    // by side never meet in a bank of memory.
-    __shared__ float room[2 * N * (MOMENT_THREADS + MOST_COLUMNS)];
-    int columns = blockDim.x, thread = threadIdx.y * columns + threadIdx.x, row = MOMENT_THREADS + columns;
-    for (int k = 0; k < N; ++k) {
-        room[k * row + thread] = first[k];
-        room[(N + k) * row + thread] = second[k];
-    }
-    __syncthreads();
-    // There are 2 N columns sums, and as many threads for each as there are parts of 2 N lanes.
-    int places = 2 * N * columns, place = thread % places, part = thread / places;
-    const float* own = room + place / columns * row + place % columns;
-    float sum = 0.0f;
-    for (int lane = 0; lane < 2 * N; ++lane) sum += own[(part * 2 * N + lane) * columns];
-    __syncthreads();
-    room[thread] = sum;
-    __syncthreads();
-    int channel = (blockIdx.x * columns + place % columns) * N + place / columns % N;
-    if (part > 0 || channel >= channels) return;
-    for (int other = thread + places; other < MOMENT_THREADS; other += places) sum += room[other];
-    index_t target = ((index_t)blockIdx.z * gridDim.y + blockIdx.y) * 2 + place / (N * columns);
-    partial[target * channels + channel] = sum;
-}
-
-// The rows of the block's chunk of its group.
-struct Rows {
-    int first, end;
-};
-
-__device__ inline Rows rows_of_chunk(int rows, int group_rows, int first_row, int chunk_rows) {
-    int first = first_of_group(blockIdx.z, group_rows, first_row) + blockIdx.y * chunk_rows;
-    int end = end_of_group(blockIdx.z, group_rows, first_row, rows);
-    return {first, end > first + chunk_rows ? first + chunk_rows : end};
-}
 
 // Values of a row, or zeros behind the last row; `row` itself is there, and read instead, so that no load waits for a branch.
 template <int N>

@@ -51,7 +51,14 @@ pub const KERNEL_FILES: [KernelFile; 8] = [
     KernelFile {
         name: "sums.cu",
         text: include_str!("sums.cu"),
-        kernels: &["sum_forward", "sum_forward_wide", "sum_backward", "sum_backward_wide"],
+        kernels: &[
+            "sum_forward",
+            "sum_forward_wide",
+            "sum_backward",
+            "sum_backward_wide",
+            "sum_backward_moments",
+            "sum_backward_moments_wide",
+        ],
     },
     KernelFile {
         name: "pooling.cu",

@@ -97,7 +97,7 @@ __device__ inline float block_max(float value, float* room) {
 #define SUM_COLUMNS 32
 #define SUM_LANES 16
 
-// Sum over the threads of a column of such a block, in the order of its lanes; all of the column get it.
+// Sum over the threads of a column of such a block, in the order of its lanes; all of the column get it. Once in a kernel.
 template <typename T>
 __device__ inline T lane_sum(T value) {
     __shared__ T room[SUM_LANES][SUM_COLUMNS];
@@ -106,4 +106,61 @@ __device__ inline T lane_sum(T value) {
     T sum = room[0][threadIdx.x];
     for (int lane = 1; lane < SUM_LANES; ++lane) sum += room[lane][threadIdx.x];
     return sum;
+}
+
+// Partial sums over groups of images, of which batch norms are made. A group is `group_rows` consecutive rows (pixels) of the
+// whole batch; this device has `rows` of them, from `first_row` on, and its local group 0 is the one that its first row lies in.
+
+// Threads of a block that forms partial sums: (columns, lanes), columns being a power of two. Each takes N neighbouring channels
+// of every lanes-th row.
+#define MOMENT_THREADS 256
+#define MOST_COLUMNS 32
+
+__device__ inline int first_of_group(int group, int group_rows, int first_row) {
+    index_t first = (index_t)(first_row / group_rows + group) * group_rows - first_row;
+    return first < 0 ? 0 : (int)first;
+}
+
+__device__ inline int end_of_group(int group, int group_rows, int first_row, int rows) {
+    index_t end = (index_t)(first_row / group_rows + group + 1) * group_rows - first_row;
+    return end > rows ? rows : (int)end;
+}
+
+// Adds up the sums of a block's threads over its lanes, always in the same order, and writes them to
+// partial[group][chunk][2][channels].
+template <int N>
+__device__ inline void write_partial(const float (&first)[N], const float (&second)[N], float* partial, int channels) {
+    // A row for each of the 2 N values of a thread, longer by the columns than the threads are, so that threads that stand side
+    // by side never meet in a bank of memory.
+    __shared__ float room[2 * N * (MOMENT_THREADS + MOST_COLUMNS)];
+    int columns = blockDim.x, thread = threadIdx.y * columns + threadIdx.x, row = MOMENT_THREADS + columns;
+    for (int k = 0; k < N; ++k) {
+        room[k * row + thread] = first[k];
+        room[(N + k) * row + thread] = second[k];
+    }
+    __syncthreads();
+    // There are 2 N columns sums, and as many threads for each as there are parts of 2 N lanes.
+    int places = 2 * N * columns, place = thread % places, part = thread / places;
+    const float* own = room + place / columns * row + place % columns;
+    float sum = 0.0f;
+    for (int lane = 0; lane < 2 * N; ++lane) sum += own[(part * 2 * N + lane) * columns];
+    __syncthreads();
+    room[thread] = sum;
+    __syncthreads();
+    int channel = (blockIdx.x * columns + place % columns) * N + place / columns % N;
+    if (part > 0 || channel >= channels) return;
+    for (int other = thread + places; other < MOMENT_THREADS; other += places) sum += room[other];
+    index_t target = ((index_t)blockIdx.z * gridDim.y + blockIdx.y) * 2 + place / (N * columns);
+    partial[target * channels + channel] = sum;
+}
+
+// The rows of the block's chunk of its group.
+struct Rows {
+    int first, end;
+};
+
+__device__ inline Rows rows_of_chunk(int rows, int group_rows, int first_row, int chunk_rows) {
+    int first = first_of_group(blockIdx.z, group_rows, first_row) + blockIdx.y * chunk_rows;
+    int end = end_of_group(blockIdx.z, group_rows, first_row, rows);
+    return {first, end > first + chunk_rows ? first + chunk_rows : end};
 }

@@ -109,23 +109,59 @@ __device__ inline void forward_sums(const Pieces& pieces, real* out, const Exten
     }
 }
 
-// out = sum, times slope where the activation's value (null without one) is not above zero. `out` may be the x of a COPY.
+// sum, times slope where the activation's value (null without one) is not above zero.
+template <int N, typename unit_t>
+__device__ inline void backward_sum_of(
+    const Pieces& pieces, const real* value, const Extent& extent, float slope, unit_t unit, float (&sum)[N]) {
+    sum_of(pieces, extent, unit, sum);
+    if (value == nullptr) return;
+    float activation[N];
+    load(value + (index_t)unit * N, activation);
+    for (int k = 0; k < N; ++k) {
+        if (!(activation[k] > 0.0f)) sum[k] *= slope;
+    }
+}
+
+// out = that. `out` may be the x of a COPY.
 template <int N, typename unit_t>
 __device__ inline void backward_sums(
     const Pieces& pieces, const real* value, real* out, const Extent& extent, float slope) {
     unit_t units = (unit_t)units_of<N>(extent);
     for (unit_t unit = (unit_t)first_index(); unit < units; unit += (unit_t)index_stride()) {
         float sum[N];
-        sum_of(pieces, extent, unit, sum);
-        if (value != nullptr) {
-            float activation[N];
-            load(value + (index_t)unit * N, activation);
-            for (int k = 0; k < N; ++k) {
-                if (!(activation[k] > 0.0f)) sum[k] *= slope;
-            }
-        }
+        backward_sum_of(pieces, value, extent, slope, unit, sum);
         store(out + (index_t)unit * N, sum);
     }
+}
+
+// The same, and in passing the partial sums of g and of g (x - mean) of what is stored, as gradient_moments forms them of it.
+template <int N, typename unit_t>
+__device__ inline void backward_sums_and_moments(
+    const Pieces& pieces, const real* value, real* out, const Extent& extent, float slope, const real* x,
+    const float* mean, float* partial, int chunk_rows) {
+    int pixels = extent.height * extent.width, channels = extent.channels;
+    int group_rows = extent.group_images * pixels, first_row = extent.first * pixels;
+    Rows chunk = rows_of_chunk(extent.images * pixels, group_rows, first_row, chunk_rows);
+    int channel = (blockIdx.x * blockDim.x + threadIdx.x) * N;
+    float total[N] = {}, weighted[N] = {};
+    if (channel < channels) {
+        mean += (index_t)(first_row / group_rows + blockIdx.z) * channels + channel;
+        for (int row = chunk.first + threadIdx.y; row < chunk.end; row += blockDim.y) {
+            unit_t unit = (unit_t)row * (channels / N) + channel / N;
+            float normalised[N], sum[N], centre[N];
+            load(x + (index_t)unit * N, normalised);
+            backward_sum_of(pieces, value, extent, slope, unit, sum);
+            store(out + (index_t)unit * N, sum);
+            // Read again for every row, from the nearest cache, since there are no registers to keep it.
+            load_floats(mean, centre);
+            for (int k = 0; k < N; ++k) {
+                float g = load(store(sum[k]));
+                total[k] += g;
+                weighted[k] += g * (normalised[k] - centre[k]);
+            }
+        }
+    }
+    write_partial(total, weighted, partial, channels);
 }
 
 extern "C" __global__ void sum_forward(Pieces pieces, real* out, Extent extent, float slope) {
@@ -143,4 +179,23 @@ extern "C" __global__ void sum_backward(Pieces pieces, const real* value, real* 
 
 extern "C" __global__ void sum_backward_wide(Pieces pieces, const real* value, real* out, Extent extent, float slope) {
     backward_sums<WIDE, unsigned int>(pieces, value, out, extent, slope);
+}
+
+// Grid and block as of gradient_moments. Registers suffice for so many blocks of it on a multiprocessor, with none spilled.
+#ifdef BF16
+#define SUM_BLOCKS 3
+#else
+#define SUM_BLOCKS 2
+#endif
+
+extern "C" __global__ void __launch_bounds__(MOMENT_THREADS, SUM_BLOCKS) sum_backward_moments(
+    Pieces pieces, const real* value, real* out, Extent extent, float slope, const real* x, const float* mean,
+    float* partial, int chunk_rows) {
+    backward_sums_and_moments<1, index_t>(pieces, value, out, extent, slope, x, mean, partial, chunk_rows);
+}
+
+extern "C" __global__ void __launch_bounds__(MOMENT_THREADS, SUM_BLOCKS) sum_backward_moments_wide(
+    Pieces pieces, const real* value, real* out, Extent extent, float slope, const real* x, const float* mean,
+    float* partial, int chunk_rows) {
+    backward_sums_and_moments<WIDE, unsigned int>(pieces, value, out, extent, slope, x, mean, partial, chunk_rows);
 }
