@@ -11,8 +11,8 @@ use balpoe_lab::table::Format;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::bench::{
-    BenchArguments, BenchCommand, BenchInputArguments, BenchOpsArguments, CifarInputArguments, CifarRecipe,
-    InputArguments, PhotoRecipe,
+    BenchArguments, BenchCommand, BenchInputArguments, BenchNetwork, BenchOpsArguments, CifarInputArguments,
+    CifarRecipe, InputArguments, PhotoRecipe,
 };
 
 /// Long-tailed image recognition: experiments with several calibrated experts, seeds and honest statistics.

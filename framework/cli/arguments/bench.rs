@@ -9,11 +9,11 @@ use super::DataRoot;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BenchCommand {
-    /// Training step of the CIFAR ResNet-32 with experts
+    /// Training step of a network with experts
     Train(BenchArguments),
-    /// Evaluation of the same network
+    /// Evaluation of the same networks
     Eval(BenchArguments),
-    /// Its convolutions and products one by one, and the loss at 8,142 classes, on one thread: how far from the floor each is
+    /// Convolutions and products of ResNet-32 one by one, and the loss at 8,142 classes, on one thread: how far from the floor each is
     Ops(BenchOpsArguments),
     /// Input of photographs: reading, decoding, augmenting, normalising
     Input(InputArguments),
@@ -86,6 +86,24 @@ pub(crate) struct BenchInputArguments {
     pub(crate) json: bool,
 }
 
+/// A network of the field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BenchNetwork {
+    /// Of CIFAR-100-LT.
+    Resnet32,
+    /// Of ImageNet-LT.
+    Resnet50,
+}
+
+impl BenchNetwork {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Resnet32 => "resnet32",
+            Self::Resnet50 => "resnet50",
+        }
+    }
+}
+
 /// Augmentation of photographs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PhotoRecipe {
@@ -127,12 +145,15 @@ impl CifarRecipe {
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArguments {
+    /// `resnet32` for images of 32x32 and 100 classes, or `resnet50` for 224x224 and 1000
+    #[arg(long, value_enum, default_value = "resnet32", hide_possible_values = true)]
+    pub(crate) network: BenchNetwork,
     /// Number of experts
     #[arg(long, default_value_t = 3)]
     pub(crate) experts: usize,
-    /// Images in a batch
-    #[arg(long, default_value_t = 128)]
-    pub(crate) batch: usize,
+    /// Images in a batch; as published if not given, 128 for ResNet-32 and 64 for ResNet-50
+    #[arg(long)]
+    pub(crate) batch: Option<usize>,
     /// `auto`, `cpu`, `cuda`, or GPUs by number, which share every batch
     #[arg(long, default_value = "cpu")]
     pub(crate) device: DeviceChoice,

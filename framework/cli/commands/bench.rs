@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use balpoe_core::config::{Override, Sources};
-use balpoe_core::experiment::Experiment;
 use balpoe_engine::DeviceChoice;
+use balpoe_engine::cuda::Precision;
 use balpoe_lab::{BenchOptions, BenchResult, Work, bench, engine_precision};
 use serde_json::json;
 
@@ -15,18 +15,6 @@ use super::{bench_input, bench_operations};
 use crate::arguments::{BenchArguments, BenchCommand};
 use crate::diagnostics::Failure;
 use crate::terminal;
-
-/// The reference's CIFAR-100-LT network and step.
-const EXPERIMENT: &str = r#"
-dataset = { kind = "cifar100" }
-backbone = { kind = "resnet32", experts = 3 }
-head = { kind = "cosine", scale = 30.0 }
-objective = { kind = "balanced-experts", tau = { limits = [0.0, 2.0] } }
-mixing = [{ kind = "mixup", alpha = 0.4 }]
-optimizer = { kind = "sgd" }
-schedule = { kind = "constant" }
-train = { epochs = 1 }
-"#;
 
 pub(super) fn run(command: &BenchCommand) -> Result<ExitCode, Failure> {
     let (name, work, arguments) = match command {
@@ -38,7 +26,9 @@ pub(super) fn run(command: &BenchCommand) -> Result<ExitCode, Failure> {
     };
     let mut sources = Sources::default();
     let precision = Override::Set(format!("train.precision={}", arguments.precision));
-    let experiment = experiment(arguments.experts, arguments.batch, vec![precision], &mut sources)?;
+    let network = arguments.network;
+    let batch = arguments.batch.unwrap_or_else(|| network.batch());
+    let experiment = network.experiment(arguments.experts, batch, vec![precision], &mut sources)?;
     // All that are named share every batch.
     let replicas = if let DeviceChoice::Cuda(named) = &arguments.device { named.len() } else { 1 };
     let devices = ChosenDevices::new(&arguments.device, replicas, &experiment)?;
@@ -51,38 +41,30 @@ pub(super) fn run(command: &BenchCommand) -> Result<ExitCode, Failure> {
     let repeats = arguments.repeats.max(1);
     let resources = devices.resources(threads, devices.gpus().max(1));
     let options = BenchOptions { work, resources, warm_up: 3, repeats, operations: arguments.operations };
-    let counts = class_counts();
-    let mut device = String::new();
-    let mut measured = None;
     for arm in &experiment.arms {
-        device = resources.describe(engine_precision(arm.train.precision));
-        measured =
-            Some(bench(arm, (32, 32), &counts, options).map_err(|error| Failure::with(error, &sources))?);
-    }
-    if let Some(result) = measured {
-        terminal::print(&report(name, &result, arguments, &device));
+        let precision = engine_precision(arm.train.precision);
+        let result = bench(arm, network.size(), &network.class_counts(), options)
+            .map_err(|error| Failure::with(error, &sources))?;
+        let machine = Machine {
+            device: resources.describe(precision),
+            // A processor has one.
+            precision: if devices.gpus() > 0 { precision } else { Precision::F32 },
+        };
+        terminal::print(&report(name, &result, arguments, &machine));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The reference's network with so many experts and images in a batch, and other changes.
-pub(super) fn experiment(
-    experts: usize,
-    batch: usize,
-    mut overrides: Vec<Override>,
-    sources: &mut Sources,
-) -> Result<Experiment, Failure> {
-    overrides.push(Override::Set(format!("backbone.experts={experts}")));
-    overrides.push(Override::Set(format!("train.batch_size={batch}")));
-    Experiment::parse("bench", EXPERIMENT, &overrides, sources).map_err(|error| Failure::with(error, sources))
+/// What a network was measured on.
+struct Machine {
+    device: String,
+    precision: Precision,
 }
 
-/// Training images of CIFAR-100-LT at imbalance ratio 100.
-pub(super) fn class_counts() -> Vec<usize> {
-    (0..100).map(|c| (500.0 * 0.01_f64.powf(f64::from(c) / 99.0)) as usize).collect()
-}
-
-fn report(name: &str, result: &BenchResult, arguments: &BenchArguments, device: &str) -> String {
+fn report(name: &str, result: &BenchResult, arguments: &BenchArguments, machine: &Machine) -> String {
+    let Machine { device, precision } = machine;
+    let network = arguments.network.name();
+    let (height, width) = arguments.network.size();
     let Rates { median, best } = rates(result);
     let memory = peak_memory_mib();
     let operations: Vec<_> = result
@@ -105,8 +87,11 @@ fn report(name: &str, result: &BenchResult, arguments: &BenchArguments, device: 
             "images_per_s_best": (best * 10.0).round() / 10.0,
             "repeats": result.seconds.len(),
             "peak_rss_mib": memory,
+            "network": network,
+            "image": [height, width],
             "experts": arguments.experts,
             "batch": result.images,
+            "precision": precision.to_string(),
             "device": device,
         });
         if !operations.is_empty() {
@@ -115,9 +100,10 @@ fn report(name: &str, result: &BenchResult, arguments: &BenchArguments, device: 
         return format!("{report}\n");
     }
     let mut text = format!(
-        "{name}: {median:.0} images/s (median of {}, best {best:.0}), {} experts, batch {}, {device}\n",
+        "{name}: {median:.0} images/s (median of {}, best {best:.0}), {network} at {height}x{width}, {} {}, batch {}, {device}\n",
         result.seconds.len(),
         arguments.experts,
+        if arguments.experts == 1 { "expert" } else { "experts" },
         result.images,
     );
     if let Some(memory) = memory {

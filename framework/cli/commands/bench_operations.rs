@@ -8,16 +8,16 @@ use balpoe_engine::InstructionSet;
 use balpoe_lab::{OperationSpeed, Operations, bench_operations};
 use serde_json::{Value as Json, json};
 
-use super::bench::{class_counts, experiment};
-use crate::arguments::BenchOpsArguments;
+use crate::arguments::{BenchNetwork, BenchOpsArguments};
 use crate::diagnostics::Failure;
 use crate::terminal;
 
 pub(super) fn run(arguments: &BenchOpsArguments) -> Result<ExitCode, Failure> {
     let mut sources = Sources::default();
-    let experiment = experiment(arguments.experts, arguments.batch, Vec::new(), &mut sources)?;
+    let network = BenchNetwork::Resnet32;
+    let experiment = network.experiment(arguments.experts, arguments.batch, Vec::new(), &mut sources)?;
     for arm in &experiment.arms {
-        let measured = bench_operations(arm, (32, 32), &class_counts(), arguments.batch)
+        let measured = bench_operations(arm, network.size(), &network.class_counts(), arguments.batch)
             .map_err(|error| Failure::with(error, &sources))?;
         terminal::print(&if arguments.json {
             as_json(&measured, arguments)

@@ -3,6 +3,7 @@
 mod audit;
 mod bench;
 mod bench_input;
+mod bench_network;
 mod bench_operations;
 mod check;
 mod compare;
