@@ -32,6 +32,8 @@ struct Emulated {
     memory: Option<usize>,
     /// The number of a GPU that is lost after so many lists of commands, whenever it is opened.
     lost: Option<(usize, usize)>,
+    /// What each has to tell whenever it is opened.
+    notice: Option<&'static str>,
     /// The numbers that were opened, in their order.
     opened: Mutex<Vec<usize>>,
 }
@@ -53,6 +55,9 @@ impl Gpus for Emulated {
                 && lost == ordinal
             {
                 gpu.lose_after(lists);
+            }
+            if let Some(notice) = self.notice {
+                gpu.notice(notice);
             }
             Box::new(gpu) as Box<dyn Device>
         };
@@ -232,6 +237,33 @@ fn four_seeds(gpus: &Emulated, jobs: usize) -> Vec<Result<f64, LabError>> {
     let last = last.into_inner().expect("no panic");
     let cells = outcomes.into_iter().flat_map(|arm| arm.cells);
     cells.map(|cell| cell.result.map(|_| last[cell.seed as usize - 1])).collect()
+}
+
+#[test]
+fn what_a_gpu_has_to_tell_is_said_once() {
+    if !can_emulate() {
+        return;
+    }
+    let gpus = Emulated { notice: Some("cuda:0 cannot record"), ..Emulated::default() };
+    let devices = Devices::Cuda { ordinals: &[0], gpus: &gpus };
+    let options = RunOptions {
+        resources: Resources { threads: 1, replicas: 1, devices },
+        workers: 0,
+        jobs: 1,
+        checkpoint_every: Duration::from_mins(1),
+        interrupted: &AtomicBool::new(false),
+        logs: &LogOptions::default(),
+    };
+    let told = Mutex::new(Vec::new());
+    let observer = |event: &Event<'_>| {
+        if let Event::Notice(text) = event {
+            told.lock().expect("no panic").push(text.clone());
+        }
+    };
+    let (_home, store) = store();
+    run(&mut experiment(&["seeds=[1, 2]"]), Path::new("nowhere"), &store, options, &observer)
+        .expect("trained");
+    assert_eq!(told.into_inner().expect("no panic"), ["arm tiny: cuda:0 cannot record"]);
 }
 
 #[test]

@@ -97,6 +97,9 @@ fn report(name: &str, result: &BenchResult, arguments: &BenchArguments, machine:
         if !operations.is_empty() {
             report["operations"] = json!(operations);
         }
+        if !result.notices.is_empty() {
+            report["notices"] = json!(result.notices);
+        }
         return format!("{report}\n");
     }
     let mut text = format!(
@@ -108,6 +111,9 @@ fn report(name: &str, result: &BenchResult, arguments: &BenchArguments, machine:
     );
     if let Some(memory) = memory {
         let _ = writeln!(text, "peak memory of the process: {memory:.0} MiB");
+    }
+    for notice in &result.notices {
+        let _ = writeln!(text, "{notice}");
     }
     for op in &operations {
         let _ = writeln!(

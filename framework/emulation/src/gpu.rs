@@ -5,8 +5,8 @@ use crate::kernels::Kernels;
 use crate::meeting::Meeting;
 use crate::memory::Memory;
 use balpoe_engine::cuda::{Address, Arriving, Command, Device, Fault, Prepared, Storage};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A GPU emulated on the processor; clones are the same device.
 #[derive(Clone)]
@@ -23,6 +23,8 @@ pub(crate) struct State {
     pub(crate) meeting: Arc<Meeting>,
     /// Lists that it still runs before it is lost.
     pub(crate) lists_left: AtomicUsize,
+    /// What its user should know and was not told yet.
+    pub(crate) notices: Mutex<Vec<String>>,
 }
 
 impl State {
@@ -53,7 +55,8 @@ impl EmulatedGpu {
         let device = |rank| {
             let meeting = Arc::clone(&meeting);
             let (memory, lists_left) = (Memory::new(), AtomicUsize::new(usize::MAX));
-            Self { state: Arc::new(State { storage, rank, kernels, memory, meeting, lists_left }) }
+            let notices = Mutex::default();
+            Self { state: Arc::new(State { storage, rank, kernels, memory, meeting, lists_left, notices }) }
         };
         Some((0..devices).map(device).collect())
     }
@@ -66,6 +69,11 @@ impl EmulatedGpu {
     /// Lets the device be lost after it has run so many more lists of commands: every later one fails.
     pub fn lose_after(&self, lists: usize) {
         self.state.lists_left.store(lists, Ordering::Relaxed);
+    }
+
+    /// Lets the device have something to tell, as a GPU has that cannot record its commands.
+    pub fn notice(&self, text: impl Into<String>) {
+        self.state.notices.lock().unwrap_or_else(PoisonError::into_inner).push(text.into());
     }
 
     /// Gives the device so many bytes of memory; it begins with any number of them.
@@ -120,5 +128,9 @@ impl Device for EmulatedGpu {
 
     fn prepare(&self, commands: Vec<Command>) -> Result<Box<dyn Prepared>, Fault> {
         Ok(Box::new(List::new(Arc::clone(&self.state), commands)?))
+    }
+
+    fn take_notices(&self) -> Vec<String> {
+        std::mem::take(&mut self.state.notices.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

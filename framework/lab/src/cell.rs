@@ -165,6 +165,7 @@ impl Cell<'_> {
             self.predict(trainer, "validation", &self.split.validation, positions, options)?;
         }
         let splits = [&self.split.train, &self.data.test];
+        self.pass_on_notices(trainer, observer);
         for notice in splits.into_iter().flat_map(|split| split.images.notices()) {
             observer(&Event::Notice(format!("arm {}: {notice}", self.name.arm)));
         }
@@ -172,6 +173,13 @@ impl Cell<'_> {
         done.finished = Some(jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
         done.seconds = trainer.progress.seconds;
         self.folder.write_manifest(&done)
+    }
+
+    /// Tells what came up on the devices.
+    fn pass_on_notices(&self, trainer: &Trainer<'_>, observer: &Observer<'_>) {
+        for notice in trainer.executor().take_notices() {
+            observer(&Event::Notice(format!("arm {}: {notice}", self.name.arm)));
+        }
     }
 
     fn epochs(
@@ -225,6 +233,7 @@ impl Cell<'_> {
                 epoch_images += loaded.len();
                 sitting_images += loaded.len();
                 let result = trainer.advance(&mut loaded, position)?;
+                self.pass_on_notices(trainer, observer);
                 pipeline.give_back(loaded.images);
                 tell(result, sitting_images as f64 / clock.sitting());
                 let stop = options.interrupted.load(Ordering::Relaxed);

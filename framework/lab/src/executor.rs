@@ -174,6 +174,14 @@ impl Executor {
         }
     }
 
+    /// What came up on the devices since this was last asked and the user should know, a line each.
+    pub(crate) fn take_notices(&self) -> Vec<String> {
+        match self {
+            Self::Cpu { .. } => Vec::new(),
+            Self::Cuda { replicas, .. } => replicas.take_notices(),
+        }
+    }
+
     /// Starts or stops timing single operations, which only the processor does.
     pub(crate) fn set_timing(&mut self, on: bool) {
         if let Self::Cpu { replicas, .. } = self {

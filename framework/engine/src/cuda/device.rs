@@ -238,6 +238,12 @@ pub trait Device: Send {
     /// # Errors
     /// If memory does not suffice, or the device cannot do one of them.
     fn prepare(&self, commands: Vec<Command>) -> Result<Box<dyn Prepared>, Fault>;
+
+    /// What came up since this was last asked and the user should know, a line each: where the device does what it was asked,
+    /// but in another way than it is meant to.
+    fn take_notices(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// What goes wrong on a device.

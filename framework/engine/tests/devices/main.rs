@@ -8,6 +8,7 @@ mod devices;
 
 mod arrays;
 mod convolutions;
+mod mistakes;
 mod order;
 mod products;
 mod recordings;

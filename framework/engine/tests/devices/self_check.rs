@@ -1,10 +1,9 @@
 //! The self-check passes on devices that compute what the processor computes, and on no other.
 
 use crate::devices::groups;
+use crate::mistakes::{Mistake, Mistaken};
 use balpoe_emulation::EmulatedGpu;
-use balpoe_engine::cuda::{
-    Address, Arriving, Command, ConvolutionPass, Device, Fault, KERNEL_FILES, Precision, Prepared, Storage,
-};
+use balpoe_engine::cuda::{ConvolutionPass, KERNEL_FILES, Precision};
 use balpoe_engine::{CheckFailure, check_devices};
 
 #[test]
@@ -13,77 +12,22 @@ fn devices_that_compute_what_the_processor_computes_pass() {
         for devices in [1, 2] {
             for group in groups(devices, precision) {
                 let name = group[0].name();
-                let checked = check_devices(group, precision);
+                let checked = check_devices(group, precision, 0).map(drop);
                 assert_eq!(checked, Ok(()), "{name}, {devices} devices, {precision}");
             }
         }
     }
 }
 
-/// A device that leaves out some commands.
-struct Forgetful {
-    device: EmulatedGpu,
-    forgets: Forgets,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Forgets {
-    Kernel(&'static str),
-    Convolution(ConvolutionPass),
-    Products,
-}
-
-impl Forgets {
-    fn forgets(self, command: &Command) -> bool {
-        match (self, command) {
-            (Self::Kernel(kernel), Command::Launch(launch)) => launch.kernel == kernel,
-            (Self::Convolution(pass), Command::Convolve(convolution)) => convolution.pass == pass,
-            (Self::Products, Command::Multiply(_)) => true,
-            _ => false,
+#[test]
+fn rounding_passes_whatever_the_numbers_are() {
+    for seed in 0..12 {
+        for precision in [Precision::F32, Precision::Bf16] {
+            let Some(mut group) = EmulatedGpu::group(1, precision.storage()) else { return };
+            let checked = check_devices(vec![Box::new(group.remove(0))], precision, seed);
+            // With as much room again.
+            assert!(matches!(checked, Ok(largest) if largest < 0.5), "{precision}, seed {seed}: {checked:?}");
         }
-    }
-}
-
-impl Device for Forgetful {
-    fn name(&self) -> String {
-        format!("{} without {:?}", self.device.name(), self.forgets)
-    }
-
-    fn storage(&self) -> Storage {
-        self.device.storage()
-    }
-
-    fn group(&self) -> usize {
-        self.device.group()
-    }
-
-    fn rank(&self) -> usize {
-        self.device.rank()
-    }
-
-    fn allocate(&self, bytes: usize) -> Result<Address, Fault> {
-        self.device.allocate(bytes)
-    }
-
-    fn release(&self, address: Address) {
-        self.device.release(address);
-    }
-
-    fn upload(&self, bytes: &[u8], to: Address) -> Result<(), Fault> {
-        self.device.upload(bytes, to)
-    }
-
-    fn download(&self, from: Address, bytes: &mut [u8]) -> Result<(), Fault> {
-        self.device.download(from, bytes)
-    }
-
-    fn begin_download(&self, from: Address, bytes: usize) -> Result<Box<dyn Arriving>, Fault> {
-        self.device.begin_download(from, bytes)
-    }
-
-    fn prepare(&self, mut commands: Vec<Command>) -> Result<Box<dyn Prepared>, Fault> {
-        commands.retain(|command| !self.forgets.forgets(command));
-        self.device.prepare(commands)
     }
 }
 
@@ -94,19 +38,49 @@ fn a_device_that_leaves_anything_out_is_found() {
     let kernels =
         KERNEL_FILES.iter().flat_map(|file| file.kernels).filter(|kernel| !elsewhere.contains(kernel));
     let passes = [ConvolutionPass::Forward, ConvolutionPass::Input, ConvolutionPass::Weight];
-    let all = kernels.map(|&kernel| Forgets::Kernel(kernel)).chain(passes.map(Forgets::Convolution));
-    for forgets in all.chain([Forgets::Products]) {
+    let all = kernels.map(|&kernel| Mistake::WithoutKernel(kernel));
+    for mistake in all.chain(passes.map(Mistake::WithoutConvolution)).chain([Mistake::WithoutProducts]) {
         // Conversions are for 16 bits only, and all else shows best in 32.
-        let precision = match forgets {
-            Forgets::Kernel("to_real" | "to_float") => Precision::Bf16,
+        let precision = match mistake {
+            Mistake::WithoutKernel("to_real" | "to_float") => Precision::Bf16,
             _ => Precision::F32,
         };
-        let Some(mut group) = EmulatedGpu::group(1, precision.storage()) else {
-            println!("skipped in emulation: there is no C++ compiler (g++)");
-            return;
-        };
-        let device: Box<dyn Device> = Box::new(Forgetful { device: group.remove(0), forgets });
-        let checked = check_devices(vec![device], precision);
-        assert!(matches!(checked, Err(CheckFailure::Disagreement { .. })), "{forgets:?}: {checked:?}");
+        assert_found(mistake, precision);
     }
+}
+
+#[test]
+fn a_device_with_a_single_small_mistake_is_found_in_every_precision() {
+    use ConvolutionPass::{Forward, Input, Weight};
+    // All convolutions of three by three, in the order in which a list has them; two of them read images, which get no gradient.
+    let taps = [(Forward, 6), (Weight, 6), (Input, 4)];
+    let taps =
+        taps.into_iter().flat_map(|(pass, count)| (0..count).map(move |place| Mistake::Tap { pass, place }));
+    let others = [
+        Mistake::Argument { kernel: "batch_norm_coefficients", place: 11, value: 0.018 },
+        Mistake::Argument { kernel: "batch_norm_coefficients", place: 12, value: 0.7 },
+        Mistake::Argument { kernel: "running_coefficients", place: 7, value: 0.015 },
+        Mistake::Setting { place: 0, factor: 1.001 },
+        Mistake::Setting { place: 1, factor: 1.001 },
+        Mistake::Setting { place: 2, factor: 1.1 },
+        Mistake::DoubledExpert,
+        Mistake::BiasedVariance,
+    ];
+    for mistake in taps.chain(others) {
+        for precision in Precision::ALL {
+            assert_found(mistake, precision);
+        }
+    }
+}
+
+fn assert_found(mistake: Mistake, precision: Precision) {
+    let Some(mut group) = EmulatedGpu::group(1, precision.storage()) else {
+        println!("skipped in emulation: there is no C++ compiler (g++)");
+        return;
+    };
+    let checked = check_devices(vec![Box::new(Mistaken::new(group.remove(0), mistake))], precision, 0);
+    assert!(
+        matches!(checked, Err(CheckFailure::Disagreement { .. })),
+        "{mistake:?} in {precision}: {checked:?}"
+    );
 }

@@ -51,5 +51,5 @@ pub fn bench_input(arm: &Arm, data_root: &Path, options: BenchInputOptions) -> R
             seconds.push(start.elapsed().as_secs_f64());
         }
     }
-    Ok(BenchResult { seconds, images: order.len(), operations: Vec::new() })
+    Ok(BenchResult { seconds, images: order.len(), operations: Vec::new(), notices: Vec::new() })
 }

@@ -46,6 +46,8 @@ pub struct BenchResult {
     pub images: usize,
     /// Time, work and traffic of each operation over all repeats; empty unless asked for.
     pub operations: Vec<OperationTime>,
+    /// What came up on the devices and makes them slower than they are meant to be, a line each.
+    pub notices: Vec<String>,
 }
 
 /// Measures an arm's network on random images. `size` is the images' height and width, `class_counts` the training images of
@@ -94,5 +96,6 @@ pub fn bench(
             seconds.push(start.elapsed().as_secs_f64());
         }
     }
-    Ok(BenchResult { seconds, images, operations: trainer.timings() })
+    let (operations, notices) = (trainer.timings(), trainer.executor().take_notices());
+    Ok(BenchResult { seconds, images, operations, notices })
 }

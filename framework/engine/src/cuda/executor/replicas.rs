@@ -115,6 +115,11 @@ impl CudaReplicas {
         self.replicas.iter().map(|replica| replica.device().name()).collect()
     }
 
+    /// What came up on the devices since this was last asked and the user should know, a line each.
+    pub fn take_notices(&self) -> Vec<String> {
+        self.replicas.iter().flat_map(|replica| replica.device().take_notices()).collect()
+    }
+
     /// Bytes of the memory that is planned on each device, apart from what its libraries take.
     pub fn bytes(&self) -> usize {
         let loss = self.plans.step.as_ref().map_or(0, |(loss, _)| loss.logits.len() * loss.classes);

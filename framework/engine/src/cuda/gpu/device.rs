@@ -147,4 +147,8 @@ impl Device for Gpu {
         let list = self.lock().enter_to_prepare(|state| List::new(commands, state, device))?;
         Ok(Box::new(list))
     }
+
+    fn take_notices(&self) -> Vec<String> {
+        std::mem::take(&mut self.lock().notices)
+    }
 }

@@ -100,8 +100,14 @@ impl Prepared for List {
                     // Sums are recorded by all GPUs of a group or by none (NCCL's guide, "Using NCCL with CUDA Graphs").
                     Err(fault) if steps.iter().any(Step::is_sum) => Err(fault),
                     // Slower and right: if the device itself has failed, this says so.
-                    Err(_) => {
+                    Err(fault) => {
                         *progress = Progress::Unrecorded;
+                        let notice = format!(
+                            "{fault}; what cannot be recorded is told command by command, which is slower"
+                        );
+                        if !state.notices.contains(&notice) {
+                            state.notices.push(notice);
+                        }
                         issue(state)
                     }
                 },

@@ -40,6 +40,8 @@ pub(super) struct State {
     pub(super) records: bool,
     /// How many lists were recorded.
     pub(super) recorded: usize,
+    /// What the user should know and was not told yet.
+    pub(super) notices: Vec<String>,
     pub(super) work: Stream,
     pub(super) context: Context,
 }
@@ -66,6 +68,7 @@ impl State {
             precision,
             records: true,
             recorded: 0,
+            notices: Vec::new(),
             work,
             context,
         })

@@ -1,12 +1,14 @@
 //! One network on the processor and on devices, step by step.
 
-use super::network::{CLASSES, EXPERTS, Numbers};
-use crate::cuda::{CudaReplicas, StepImages};
+use super::bounds::{Bounds, Kind, size};
+use super::network::{CLASSES, EXPERTS};
+use super::numbers::{Numbers, to_bf16};
+use crate::cuda::{CudaReplicas, Precision, StepImages};
 use crate::{
     BatchNormGroup, CheckFailure, CpuExecutor, CpuOptions, EngineError, Mode, SoftTargets,
     logit_adjusted_cross_entropy, oracle,
 };
-use balpoe_net::{LogitAdjustedCrossEntropy, Net, Sgd};
+use balpoe_net::{LogitAdjustedCrossEntropy, Net, Op, Sgd};
 
 /// Images of a batch.
 pub(super) const BATCH: usize = 7;
@@ -21,26 +23,38 @@ pub(super) struct Comparison<'a> {
     net: &'a Net,
     expected: CpuExecutor,
     found: CudaReplicas,
-    velocities: Vec<Vec<f32>>,
+    precision: Precision,
+    /// Where every step begins.
+    start: Vec<Vec<f32>>,
     loss: LogitAdjustedCrossEntropy,
     numbers: Numbers,
-    bound: f64,
+    bounds: Bounds,
 }
 
 impl<'a> Comparison<'a> {
     /// Gives both sides the same parameters.
-    pub(super) fn new(net: &'a Net, mut found: CudaReplicas, bound: f64) -> Result<Self, EngineError> {
+    pub(super) fn new(
+        net: &'a Net,
+        mut found: CudaReplicas,
+        precision: Precision,
+        seed: u64,
+    ) -> Result<Self, EngineError> {
         let options = CpuOptions { threads: 1, batch_norm: GROUP, ..CpuOptions::new(BATCH) };
         let mut expected = CpuExecutor::new(net, &options)?;
-        let mut numbers = Numbers::new();
-        for (i, values) in numbers.parameters(net).iter().enumerate() {
+        let mut numbers = Numbers::new(seed);
+        let start = numbers.parameters(net, precision);
+        for (i, values) in start.iter().enumerate() {
             expected.parameter_mut(i).copy_from_slice(values);
             found.set_parameter(i, values)?;
         }
-        let velocities = net.parameters().iter().map(|parameter| vec![0.0; parameter.len()]).collect();
         let adjustments = (0..EXPERTS).map(|_| numbers.values(CLASSES)).collect();
         let loss = LogitAdjustedCrossEntropy { adjustments };
-        Ok(Self { net, expected, found, velocities, loss, numbers, bound })
+        Ok(Self { net, expected, found, precision, start, loss, numbers, bounds: Bounds::new(precision) })
+    }
+
+    /// The largest difference, as a share of its bound.
+    pub(super) fn largest(&self) -> f64 {
+        self.bounds.largest()
     }
 
     /// Outputs, running statistics and gradients of one pass forward and backward.
@@ -56,22 +70,19 @@ impl<'a> Comparison<'a> {
         let given: Vec<Option<&[f32]>> = seeds.iter().map(|seed| Some(seed.as_slice())).collect();
         self.expected.backward(&given)?;
         self.found.backward(&given)?;
-        let count = self.net.parameters().len();
-        let expected: Vec<Vec<f32>> = (0..count).map(|i| self.expected.gradient(i).to_vec()).collect();
-        let found = (0..count).map(|i| self.found.gradient(i)).collect::<Result<Vec<_>, _>>()?;
-        self.compare_parameters("the gradient", &expected, &found)
+        self.gradients("the gradient").map(drop)
     }
 
-    /// A whole training step: the loss, and by how much every parameter moved.
+    /// A whole training step: the loss, the gradients, and by how much every parameter moved.
     pub(super) fn step(&mut self) -> Result<(), CheckFailure> {
-        // From where the devices stand, so that differences do not grow from step to step.
-        for i in 0..self.net.parameters().len() {
-            self.expected.parameter_mut(i).copy_from_slice(&self.found.parameter(i)?);
-            self.velocities[i] = self.found.velocity(i)?;
+        // Velocities and running statistics go on from where the devices stand, so that differences do not grow from step to
+        // step. Parameters begin anew, where rounding does least.
+        for (i, values) in self.start.iter().enumerate() {
+            self.expected.parameter_mut(i).copy_from_slice(values);
+            self.found.set_parameter(i, values)?;
         }
-        for i in 0..self.net.buffers().len() {
-            self.expected.buffer_mut(i).copy_from_slice(&self.found.buffer(i)?);
-        }
+        self.follow_statistics()?;
+        let mut velocities = self.of_each_parameter(|found, i| found.velocity(i))?;
         let images = self.images();
         self.expected.forward(&images, BATCH, Mode::Train)?;
         // Every other image is classified correctly, so that there is something to count.
@@ -89,38 +100,60 @@ impl<'a> Comparison<'a> {
                 share(&first, lambda[row]) + share(&second, 1.0 - lambda[row])
             })
             .sum();
-        let loss = self.expected_update(&targets)?;
-        let before = self.parameters()?;
+        let loss = self.expected_gradients(&targets)?;
         self.found.set_loss(&self.loss, 0..EXPERTS)?;
-        let frozen = vec![false; before.len()];
+        let frozen = vec![false; self.start.len()];
         let outcome = self.found.train_step(&StepImages::Normalised(&images), &targets, &UPDATE, &frozen)?;
-        self.compare("the loss", &[loss as f32], &[outcome.loss as f32], 1e-6)?;
-        // Rounding may change a prediction; not most of them.
-        compare(0.5, "the number of correct predictions", &[correct], &[outcome.correct as f32], 1e-6)?;
+        self.bounds.compare(Kind::Forward, "the loss", &[loss as f32], &[outcome.loss as f32], 1e-6)?;
+        let counted = [outcome.correct as f32];
+        self.bounds.compare(Kind::Count, "the number of correct predictions", &[correct], &counted, 1e-6)?;
         self.statistics()?;
-        let moved = |after: &[f32], before: &[f32]| -> Vec<f32> {
-            after.iter().zip(before).map(|(after, before)| after - before).collect()
+        let gradients = self.gradients("the gradient in a step")?;
+        let after = self.of_each_parameter(|found, i| found.parameter(i))?;
+        let mut expected = self.start.clone();
+        let each = expected.iter_mut().zip(&gradients).zip(&mut velocities);
+        each.for_each(|((parameter, gradient), velocity)| {
+            oracle::sgd(&UPDATE, parameter, gradient, velocity);
+        });
+        let moved = |after: &[Vec<f32>]| -> Vec<Vec<f32>> {
+            let difference = |(after, before): (&Vec<f32>, &Vec<f32>)| {
+                after.iter().zip(before).map(|(after, before)| after - before).collect()
+            };
+            after.iter().zip(&self.start).map(difference).collect()
         };
-        let expected: Vec<Vec<f32>> =
-            before.iter().enumerate().map(|(i, before)| moved(self.expected.parameter(i), before)).collect();
-        let after = self.parameters()?;
-        let found: Vec<Vec<f32>> =
-            after.iter().zip(&before).map(|(after, before)| moved(after, before)).collect();
-        self.compare_parameters("the update", &expected, &found)
+        self.compare_parameters(Kind::Update, "the update", &moved(&expected), &moved(&after))?;
+        let found = self.of_each_parameter(|found, i| found.velocity(i))?;
+        self.compare_parameters(Kind::Update, "the velocity", &velocities, &found)
     }
 
-    /// Outputs from running statistics.
+    /// Outputs from running statistics, and from parameters as the last step has left them.
     pub(super) fn evaluation(&mut self) -> Result<(), CheckFailure> {
-        for (i, values) in self.parameters()?.iter().enumerate() {
-            self.expected.parameter_mut(i).copy_from_slice(values);
+        let is_bf16 = self.precision == Precision::Bf16;
+        for (i, parameter) in self.net.parameters().iter().enumerate() {
+            let mut values = self.found.parameter(i)?;
+            // What convolutions read of them.
+            if is_bf16 && parameter.shape.len() == 4 {
+                values.iter_mut().for_each(|value| *value = to_bf16(*value));
+            }
+            self.expected.parameter_mut(i).copy_from_slice(&values);
         }
-        for i in 0..self.net.buffers().len() {
-            self.expected.buffer_mut(i).copy_from_slice(&self.found.buffer(i)?);
-        }
+        self.follow_statistics()?;
         let images = self.images();
         self.expected.forward(&images, BATCH, Mode::Evaluate)?;
         self.found.forward(&images, BATCH, Mode::Evaluate)?;
         self.outputs("in evaluation")
+    }
+
+    /// Lets the processor go on from the devices' running statistics.
+    fn follow_statistics(&mut self) -> Result<(), EngineError> {
+        for i in 0..self.net.buffers().len() {
+            self.expected.buffer_mut(i).copy_from_slice(&self.found.buffer(i)?);
+        }
+        Ok(())
+    }
+
+    fn images(&mut self) -> Vec<f32> {
+        self.numbers.images(BATCH, self.net.input_shape().pixels())
     }
 
     /// The class of the largest mean logit on the processor.
@@ -131,8 +164,8 @@ impl<'a> Comparison<'a> {
         best.unwrap_or(0) as u32
     }
 
-    /// The step on the processor, after its forward pass, and its loss.
-    fn expected_update(&mut self, targets: &SoftTargets<'_>) -> Result<f64, EngineError> {
+    /// The gradients of a step on the processor, after its forward pass; gives its loss.
+    fn expected_gradients(&mut self, targets: &SoftTargets<'_>) -> Result<f64, EngineError> {
         let logits: Vec<&[f32]> = (0..EXPERTS).map(|k| self.expected.output(k)).collect();
         let mut gradients = vec![Vec::new(); EXPERTS];
         let pool = self.expected.pool();
@@ -141,72 +174,67 @@ impl<'a> Comparison<'a> {
         let seeds: Vec<Option<&[f32]>> =
             (0..self.net.outputs().len()).map(|k| gradients.get(k).map(Vec::as_slice)).collect();
         self.expected.backward(&seeds)?;
-        for (i, velocity) in self.velocities.iter_mut().enumerate() {
-            let (parameter, gradient) = self.expected.parameter_and_gradient(i);
-            oracle::sgd(&UPDATE, parameter, gradient, velocity);
-        }
         Ok(losses.iter().map(|&loss| f64::from(loss)).sum::<f64>() / EXPERTS as f64)
     }
 
-    fn images(&mut self) -> Vec<f32> {
-        self.numbers.values(BATCH * self.net.input_shape().len())
-    }
-
-    fn parameters(&self) -> Result<Vec<Vec<f32>>, EngineError> {
-        (0..self.net.parameters().len()).map(|i| self.found.parameter(i)).collect()
+    fn of_each_parameter(
+        &self,
+        get: impl Fn(&CudaReplicas, usize) -> Result<Vec<f32>, EngineError>,
+    ) -> Result<Vec<Vec<f32>>, EngineError> {
+        (0..self.start.len()).map(|i| get(&self.found, i)).collect()
     }
 
     fn outputs(&self, when: &str) -> Result<(), CheckFailure> {
         for (k, output) in self.net.outputs().iter().enumerate() {
             let what = format!("the output {} {when}", output.name);
-            self.compare(&what, self.expected.output(k), self.found.output(k), 1e-3)?;
+            self.bounds.compare(Kind::Forward, &what, self.expected.output(k), self.found.output(k), 1e-3)?;
         }
         Ok(())
     }
 
     fn statistics(&self) -> Result<(), CheckFailure> {
-        for (i, buffer) in self.net.buffers().iter().enumerate() {
-            let what = format!("the running statistic {}", buffer.name);
-            self.compare(&what, self.expected.buffer(i), &self.found.buffer(i)?, 1e-3)?;
+        for node in self.net.nodes() {
+            let Op::BatchNorm { mean, variance, .. } = node.op else { continue };
+            // Means may be near zero by chance; they are seen beside the values that they are means of.
+            let deviation = size(self.expected.buffer(variance.index())).sqrt();
+            for (statistic, floor) in [(mean, deviation), (variance, 0.0)] {
+                let what = format!("the running statistic {}", self.net.buffers()[statistic.index()].name);
+                let expected = self.expected.buffer(statistic.index());
+                let found = self.found.buffer(statistic.index())?;
+                self.bounds.compare(Kind::Statistics, &what, expected, &found, floor)?;
+            }
         }
         Ok(())
     }
 
-    /// Compares a tensor for each parameter; small ones count relative to a twentieth of the largest.
+    /// Compares the gradients of both sides, and gives the devices'.
+    fn gradients(&self, what: &str) -> Result<Vec<Vec<f32>>, CheckFailure> {
+        let expected: Vec<Vec<f32>> =
+            (0..self.start.len()).map(|i| self.expected.gradient(i).to_vec()).collect();
+        let found = self.of_each_parameter(|found, i| found.gradient(i))?;
+        self.compare_parameters(Kind::Gradient, what, &expected, &found)?;
+        Ok(found)
+    }
+
+    /// Compares a tensor for each parameter. The gradient of a norm's shift may be nothing but rounding, where a norm that follows
+    /// takes shifts away; it counts relative to that of the scale.
     fn compare_parameters(
         &self,
+        kind: Kind,
         what: &str,
         expected: &[Vec<f32>],
         found: &[Vec<f32>],
     ) -> Result<(), CheckFailure> {
-        let largest = expected.iter().map(|values| size(values)).fold(0.0, f64::max);
-        for ((parameter, expected), found) in self.net.parameters().iter().zip(expected).zip(found) {
+        let mut floors = vec![0.0; expected.len()];
+        for node in self.net.nodes() {
+            if let Op::BatchNorm { gamma, beta, .. } = node.op {
+                floors[beta.index()] = size(&expected[gamma.index()]);
+            }
+        }
+        for (i, parameter) in self.net.parameters().iter().enumerate() {
             let what = format!("{what} of {}", parameter.name);
-            self.compare(&what, expected, found, 0.05 * largest)?;
+            self.bounds.compare(kind, &what, &expected[i], &found[i], floors[i])?;
         }
         Ok(())
     }
-
-    /// Holds a difference against what rounding explains.
-    fn compare(&self, what: &str, expected: &[f32], found: &[f32], floor: f64) -> Result<(), CheckFailure> {
-        compare(self.bound, what, expected, found, floor)
-    }
-}
-
-/// Holds the size of the difference, relative to what was expected or `floor`, against a bound.
-fn compare(bound: f64, what: &str, expected: &[f32], found: &[f32], floor: f64) -> Result<(), CheckFailure> {
-    let differences: Vec<f32> =
-        expected.iter().zip(found).map(|(expected, found)| expected - found).collect();
-    let relative = size(&differences) / size(expected).max(floor);
-    // What is not a number is not within the bound.
-    if relative <= bound {
-        return Ok(());
-    }
-    Err(CheckFailure::Disagreement { what: what.to_owned(), found: relative, bound })
-}
-
-/// Root mean square.
-fn size(values: &[f32]) -> f64 {
-    let squares: f64 = values.iter().map(|&value| f64::from(value).powi(2)).sum();
-    (squares / values.len() as f64).sqrt()
 }
