@@ -3,6 +3,7 @@
 //! Outputs are kept as transcripts in `snapshots/`; after a deliberate change, look at the new ones and accept them
 //! (`INSTA_UPDATE=always cargo test --test program`, or `cargo insta review`).
 
+mod bench;
 mod book;
 mod broken;
 mod compare;

@@ -74,7 +74,9 @@ fn values_that_do_not_fit() {
         "experiment tiny.toml --set seeds.first=1",
         "experiment tiny.toml --unset train.epoch",
         "experiment tiny.toml --device gpu",
+        "experiment tiny.toml --device cuda:",
         "experiment tiny.toml --device cuda:0,0",
+        "experiment tiny.toml --device cuda:3-1",
         "experiment tiny.toml --seeds one",
         "experiment",
     ] {

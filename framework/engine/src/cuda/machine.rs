@@ -74,7 +74,10 @@ impl Cuda {
             ));
         }
         lacking.map(|(library, function)| {
-            format!("{library} has no {function}; `balpoe doctor` says how to get a version that has")
+            let article = if library == LibraryKind::Driver { "the NVIDIA " } else { "" };
+            format!(
+                "{article}{library} has no {function}; `balpoe doctor` says how to get a version that has it"
+            )
         })
     }
 }

@@ -18,8 +18,18 @@ pub enum DeviceChoice {
 
 /// A text that names no device.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("expected auto, cpu, cuda, or numbers of GPUs such as cuda:0,1 or cuda:0-3, found `{0}`")]
-pub struct NotADevice(String);
+#[non_exhaustive]
+pub enum NotADevice {
+    /// It is something else.
+    #[error("expected auto, cpu, cuda, or numbers of GPUs such as cuda:0,1 or cuda:0-3, found `{0}`")]
+    Other(String),
+    /// A GPU is in it twice.
+    #[error("expected every GPU once, found cuda:{0} twice")]
+    Twice(usize),
+    /// A range runs backward.
+    #[error("expected the smaller number of a range first, such as cuda:{1}-{0}, found {0}-{1}")]
+    Backward(usize, usize),
+}
 
 impl FromStr for DeviceChoice {
     type Err = NotADevice;
@@ -30,26 +40,32 @@ impl FromStr for DeviceChoice {
             "cpu" => Ok(Self::Cpu),
             "cuda" => Ok(Self::Cuda(vec![0])),
             _ => {
-                let list = text.strip_prefix("cuda:").and_then(ordinals);
-                list.map(Self::Cuda).ok_or_else(|| NotADevice(text.to_owned()))
+                let list = text.strip_prefix("cuda:").and_then(ranges);
+                ordinals(&list.ok_or_else(|| NotADevice::Other(text.to_owned()))?).map(Self::Cuda)
             }
         }
     }
 }
 
-/// `0`, `0,2` or `0-3`; `None` if it is something else, names a GPU twice or runs backward.
-fn ordinals(list: &str) -> Option<Vec<usize>> {
-    let mut all = Vec::new();
-    for part in list.split(',') {
+/// The first and last of each part of `0`, `0,2` or `0-3`.
+fn ranges(list: &str) -> Option<Vec<(usize, usize)>> {
+    let range = |part: &str| {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (first, last) = (number(first)?, number(last)?);
-        if first > last {
-            return None;
-        }
-        all.extend(first..=last);
+        Some((number(first)?, number(last)?))
+    };
+    list.split(',').map(range).collect()
+}
+
+/// All that lie in ranges, ascending.
+fn ordinals(ranges: &[(usize, usize)]) -> Result<Vec<usize>, NotADevice> {
+    if let Some(&(first, last)) = ranges.iter().find(|(first, last)| first > last) {
+        return Err(NotADevice::Backward(first, last));
     }
+    let mut all: Vec<usize> = ranges.iter().flat_map(|&(first, last)| first..=last).collect();
     all.sort_unstable();
-    all.windows(2).all(|pair| pair[0] != pair[1]).then_some(all)
+    let twice = all.windows(2).find(|pair| pair[0] == pair[1]);
+    twice.map_or(Ok(()), |pair| Err(NotADevice::Twice(pair[0])))?;
+    Ok(all)
 }
 
 /// A number of one to three digits.
@@ -93,19 +109,10 @@ mod tests {
 
     #[test]
     fn what_names_no_device_is_refused() {
-        for text in [
-            "",
-            "gpu",
-            "cuda:",
-            "cuda:a",
-            "cuda:1,1",
-            "cuda:3-1",
-            "cuda:0-",
-            "cuda:-1",
-            "cuda:+1",
-            "cuda:9999",
-        ] {
-            assert_eq!(text.parse::<DeviceChoice>(), Err(NotADevice(text.to_owned())));
+        for text in ["", "gpu", "cuda:", "cuda:a", "cuda:0-", "cuda:-1", "cuda:+1", "cuda:9999"] {
+            assert_eq!(text.parse::<DeviceChoice>(), Err(NotADevice::Other(text.to_owned())));
         }
+        assert_eq!("cuda:0-2,1".parse::<DeviceChoice>(), Err(NotADevice::Twice(1)));
+        assert_eq!("cuda:0,3-1".parse::<DeviceChoice>(), Err(NotADevice::Backward(3, 1)));
     }
 }

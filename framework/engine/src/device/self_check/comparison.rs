@@ -82,7 +82,7 @@ impl<'a> Comparison<'a> {
             self.found.set_parameter(i, values)?;
         }
         self.follow_statistics()?;
-        let mut velocities = self.of_each_parameter(|found, i| found.velocity(i))?;
+        let mut velocities = self.of_each_parameter(CudaReplicas::velocity)?;
         let images = self.images();
         self.expected.forward(&images, BATCH, Mode::Train)?;
         // Every other image is classified correctly, so that there is something to count.
@@ -109,7 +109,7 @@ impl<'a> Comparison<'a> {
         self.bounds.compare(Kind::Count, "the number of correct predictions", &[correct], &counted, 1e-6)?;
         self.statistics()?;
         let gradients = self.gradients("the gradient in a step")?;
-        let after = self.of_each_parameter(|found, i| found.parameter(i))?;
+        let after = self.of_each_parameter(CudaReplicas::parameter)?;
         let mut expected = self.start.clone();
         let each = expected.iter_mut().zip(&gradients).zip(&mut velocities);
         each.for_each(|((parameter, gradient), velocity)| {
@@ -122,7 +122,7 @@ impl<'a> Comparison<'a> {
             after.iter().zip(&self.start).map(difference).collect()
         };
         self.compare_parameters(Kind::Update, "the update", &moved(&expected), &moved(&after))?;
-        let found = self.of_each_parameter(|found, i| found.velocity(i))?;
+        let found = self.of_each_parameter(CudaReplicas::velocity)?;
         self.compare_parameters(Kind::Update, "the velocity", &velocities, &found)
     }
 
@@ -153,7 +153,7 @@ impl<'a> Comparison<'a> {
     }
 
     fn images(&mut self) -> Vec<f32> {
-        self.numbers.images(BATCH, self.net.input_shape().pixels())
+        self.numbers.images(BATCH, self.net.input_shape().pixels(), self.precision)
     }
 
     /// The class of the largest mean logit on the processor.
@@ -211,7 +211,7 @@ impl<'a> Comparison<'a> {
     fn gradients(&self, what: &str) -> Result<Vec<Vec<f32>>, CheckFailure> {
         let expected: Vec<Vec<f32>> =
             (0..self.start.len()).map(|i| self.expected.gradient(i).to_vec()).collect();
-        let found = self.of_each_parameter(|found, i| found.gradient(i))?;
+        let found = self.of_each_parameter(CudaReplicas::gradient)?;
         self.compare_parameters(Kind::Gradient, what, &expected, &found)?;
         Ok(found)
     }

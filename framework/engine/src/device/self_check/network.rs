@@ -8,7 +8,7 @@ pub(super) const CLASSES: usize = 11;
 /// Outputs that are logits come first.
 pub(super) const EXPERTS: usize = 2;
 
-/// The weight of the convolution whose results are numbers that every precision has, see [`super::numbers`].
+/// The weight of the convolution whose results no precision rounds, see [`super::numbers`].
 pub(super) const EXACT: &str = "exact.weight";
 
 /// Every operation that a network may have, with the channel counts that networks have: few in the stem, multiples of eight

@@ -1,10 +1,11 @@
 //! Numbers for the self-check, so chosen that rounding stays small and mistakes do not.
 //!
-//! Images and weights have few digits, so that no precision rounds them. Where that alone decides what comes out (the sign of a
-//! leaky rectifier's input, the largest pixel of a window), all results have few digits as well, and all precisions the same.
-//! Behind batch norms they cannot; there, where feature maps are rounded, every value keeps away from zero, and rectifiers let
-//! whole channels through or none. Otherwise a few of them would pass on gradients that others stop, and a bound that allows for
-//! that would allow for mistakes.
+//! Images and weights have the digits of bfloat16, so that no precision rounds them. Where results decide where a gradient goes
+//! (the sign of a leaky rectifier's input, the largest pixel of a window), feature maps of 16 bits must not round them either:
+//! there images and weights have so few digits that their sums have few as well. (Where feature maps have 32 bits they have more,
+//! so that no two pixels are the same.) Behind batch norms they cannot; there, where anything is rounded, every value keeps away
+//! from zero, and rectifiers let whole channels through or none. Otherwise a few of them would pass on gradients that others
+//! stop, and a bound that allows for that would allow for mistakes.
 
 use super::network::EXACT;
 use crate::cuda::Precision;
@@ -33,15 +34,18 @@ impl Numbers {
         (((self.value() + 1.0) * 0.5 * limit as f32) as u32).min(limit as u32 - 1)
     }
 
-    /// `[count, pixels, 3]`, halves between -2 and 2. Every image has a colour of its own: a gradient that is much the same at
-    /// all of its pixels would cancel out over images that are the same on average, and leave what was rounded.
-    pub(super) fn images(&mut self, count: usize, pixels: usize) -> Vec<f32> {
-        let half = |value: f32| (2.0 * value).round() / 2.0;
+    /// `[count, pixels, 3]` between -2 and 2. Every image has a colour of its own: a gradient that is much the same at all of its
+    /// pixels would cancel out over images that are the same on average, and leave what was rounded.
+    pub(super) fn images(&mut self, count: usize, pixels: usize, precision: Precision) -> Vec<f32> {
+        let digits = |value: f32| match precision {
+            Precision::Bf16 => (2.0 * value).round() / 2.0,
+            Precision::F32 | Precision::Tf32 => value,
+        };
         let mut images = Vec::with_capacity(count * pixels * 3);
         for _ in 0..count {
-            let colour = [0; 3].map(|_| half(self.value()));
+            let colour = [0; 3].map(|_| digits(self.value()));
             for _ in 0..pixels {
-                images.extend(colour.map(|part| part + half(self.value())));
+                images.extend(colour.map(|part| to_bf16(part + digits(self.value()))));
             }
         }
         images
@@ -68,7 +72,9 @@ impl Numbers {
                 values.iter().enumerate().map(shift).collect()
             }
             ([_], _, _) => values,
-            _ if name == EXACT => values.iter().map(|value| (1.5 * value).round() / 8.0).collect(),
+            (_, _, Precision::Bf16) if name == EXACT => {
+                values.iter().map(|value| (1.5 * value).round() / 8.0).collect()
+            }
             (&[_, channels, ..], _, _) => spread(values, shape, channels),
             _ => values,
         }
