@@ -2,10 +2,10 @@
 
 use balpoe_emulation::EmulatedGpu;
 use balpoe_engine::cuda::{
-    Address, Arriving, Argument, Command, Convolution, ConvolutionPass, Device, Fault, Launch, Prepared, Product,
-    Storage,
+    Address, Argument, Arriving, Command, Convolution, ConvolutionPass, Device, Fault, Launch, Prepared,
+    Product, Storage,
 };
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// What a device does wrong.
 #[derive(Clone, Copy, Debug)]
@@ -18,12 +18,13 @@ pub(crate) enum Mistake {
         pass: ConvolutionPass,
         place: usize,
     },
-    /// A kernel is given another number.
-    Argument {
+    /// A kernel adds another number to variances.
+    Epsilon {
         kernel: &'static str,
-        place: usize,
         value: f64,
     },
+    /// Running statistics move at another rate.
+    Momentum(f64),
     /// An update is made with another number.
     Setting {
         place: usize,
@@ -35,17 +36,35 @@ pub(crate) enum Mistake {
     BiasedVariance,
 }
 
+/// What gives batch norms their coefficients; which of its arguments is the `Norm` of `batch_norm.cu`, of how many words; and
+/// what some of these are.
+const BATCH_NORM: &str = "batch_norm_coefficients_of_chunks";
+const NORM: usize = 2;
+const WORDS: usize = 10;
+const RUNNING_VARIANCE: usize = 3;
+const EPSILON: usize = 8;
+const MOMENTUM: usize = 9;
+
+/// Changes a number of a `Norm`.
+fn set_in_norm(launch: &mut Launch, place: usize, value: f64) {
+    let mut words: [u64; WORDS] = std::array::from_fn(|word_place| word(launch, NORM, word_place));
+    words[place] = value.to_bits();
+    launch.arguments[NORM] = Argument::new(words);
+}
+
 /// A device that makes a mistake.
 pub(crate) struct Mistaken {
     device: EmulatedGpu,
     mistake: Mistake,
     /// Memory for what it takes to be wrong.
     scratch: RefCell<Vec<Address>>,
+    /// Where updates read their settings.
+    settings: Cell<Address>,
 }
 
 impl Mistaken {
     pub(crate) fn new(device: EmulatedGpu, mistake: Mistake) -> Self {
-        Self { device, mistake, scratch: RefCell::default() }
+        Self { device, mistake, scratch: RefCell::default(), settings: Cell::new(Address::NULL) }
     }
 
     /// What becomes of a list.
@@ -53,6 +72,11 @@ impl Mistaken {
         let mut changed = Vec::new();
         let mut convolutions = 0;
         for command in commands {
+            if let Command::Launch(launch) = &command
+                && launch.kernel == "sgd"
+            {
+                self.settings.set(address(launch, 4));
+            }
             match (self.mistake, command) {
                 (Mistake::WithoutKernel(kernel), Command::Launch(launch)) if launch.kernel == kernel => {}
                 (Mistake::WithoutConvolution(pass), Command::Convolve(c)) if c.pass == pass => {}
@@ -67,10 +91,18 @@ impl Mistaken {
                     }
                     convolutions += 1;
                 }
-                (Mistake::Argument { kernel, place, value }, Command::Launch(mut launch))
+                (Mistake::Epsilon { kernel, value }, Command::Launch(mut launch))
                     if launch.kernel == kernel =>
                 {
-                    launch.arguments[place] = Argument::new(value);
+                    if kernel == "running_coefficients" {
+                        launch.arguments[7] = Argument::new(value);
+                    } else {
+                        set_in_norm(&mut launch, EPSILON, value);
+                    }
+                    changed.push(Command::Launch(launch));
+                }
+                (Mistake::Momentum(value), Command::Launch(mut launch)) if launch.kernel == BATCH_NORM => {
+                    set_in_norm(&mut launch, MOMENTUM, value);
                     changed.push(Command::Launch(launch));
                 }
                 (Mistake::DoubledExpert, Command::Launch(launch))
@@ -82,9 +114,7 @@ impl Mistaken {
                     let second = gradient.offset(len.0 as usize * size_of::<f32>());
                     changed.push(self.combination(second, second, len.0 as usize, &[2.0])?);
                 }
-                (Mistake::BiasedVariance, Command::Launch(launch))
-                    if launch.kernel == "batch_norm_coefficients" =>
-                {
+                (Mistake::BiasedVariance, Command::Launch(launch)) if launch.kernel == BATCH_NORM => {
                     self.biased(launch, &mut changed)?;
                 }
                 (_, command) => changed.push(command),
@@ -144,9 +174,9 @@ impl Mistaken {
 
     /// The running variance is `(1 - momentum) old + momentum v`; with `v` of one value more it is this, less a part of `v`.
     fn biased(&self, launch: Launch, commands: &mut Vec<Command>) -> Result<(), Fault> {
-        let variance = address(&launch, 4);
-        let channels = integer(&launch, 9, 0) as usize;
-        let [group, pixels, batch] = [0, 1, 2].map(|place| integer(&launch, 10, place));
+        let variance = Address(word(&launch, NORM, RUNNING_VARIANCE));
+        let channels = integer(&launch, NORM + 1, 0) as usize;
+        let [group, pixels, batch] = [0, 1, 2].map(|place| integer(&launch, NORM + 2, place));
         let share = 1.0 / (group.min(batch) * pixels) as f32;
         let bytes = channels * size_of::<f32>();
         let values = self.room(2 * bytes)?;
@@ -209,12 +239,12 @@ impl Device for Mistaken {
 
     fn upload(&self, bytes: &[u8], to: Address) -> Result<(), Fault> {
         match self.mistake {
-            // Nothing else that is uploaded has this size.
-            Mistake::Setting { place, factor } if bytes.len() == 16 => {
-                let mut settings = bytes.to_vec();
-                let setting = &mut settings.as_chunks_mut::<4>().0[place];
+            // They are the first of what a step is told.
+            Mistake::Setting { place, factor } if to == self.settings.get() => {
+                let mut told = bytes.to_vec();
+                let setting = &mut told.as_chunks_mut::<4>().0[place];
                 *setting = (f32::from_ne_bytes(*setting) * factor).to_ne_bytes();
-                self.device.upload(&settings, to)
+                self.device.upload(&told, to)
             }
             _ => self.device.upload(bytes, to),
         }

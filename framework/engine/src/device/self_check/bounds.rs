@@ -57,7 +57,11 @@ impl Bounds {
     ) -> Result<(), CheckFailure> {
         let differences: Vec<f32> =
             expected.iter().zip(found).map(|(expected, found)| expected - found).collect();
-        let relative = size(&differences) / size(expected).max(floor);
+        // Both may be zero throughout.
+        let relative = match size(&differences) {
+            0.0 => 0.0,
+            difference => difference / size(expected).max(floor),
+        };
         let bound = self.of(kind);
         self.largest.set(self.largest.get().max(relative / bound));
         // What is not a number is not within the bound.

@@ -1,9 +1,10 @@
 //! One network on the processor and on devices, step by step.
 
 use super::bounds::{Bounds, Kind, size};
+use super::images::KeptImages;
 use super::network::{CLASSES, EXPERTS};
 use super::numbers::{Numbers, to_bf16};
-use crate::cuda::{CudaReplicas, Precision, StepImages};
+use crate::cuda::{CudaReplicas, Precision};
 use crate::{
     BatchNormGroup, CheckFailure, CpuExecutor, CpuOptions, EngineError, Mode, SoftTargets,
     logit_adjusted_cross_entropy, oracle,
@@ -28,6 +29,7 @@ pub(super) struct Comparison<'a> {
     start: Vec<Vec<f32>>,
     loss: LogitAdjustedCrossEntropy,
     numbers: Numbers,
+    kept: KeptImages,
     bounds: Bounds,
 }
 
@@ -39,17 +41,22 @@ impl<'a> Comparison<'a> {
         precision: Precision,
         seed: u64,
     ) -> Result<Self, EngineError> {
-        let options = CpuOptions { threads: 1, batch_norm: GROUP, ..CpuOptions::new(BATCH) };
+        // Winograd's fractions would round what is exact.
+        let options = CpuOptions { threads: 1, batch_norm: GROUP, winograd: false, ..CpuOptions::new(BATCH) };
         let mut expected = CpuExecutor::new(net, &options)?;
         let mut numbers = Numbers::new(seed);
-        let start = numbers.parameters(net, precision);
+        let start = numbers.parameters(net);
         for (i, values) in start.iter().enumerate() {
             expected.parameter_mut(i).copy_from_slice(values);
             found.set_parameter(i, values)?;
         }
         let adjustments = (0..EXPERTS).map(|_| numbers.values(CLASSES)).collect();
         let loss = LogitAdjustedCrossEntropy { adjustments };
-        Ok(Self { net, expected, found, precision, start, loss, numbers, bounds: Bounds::new(precision) })
+        let kept = KeptImages::new(&mut numbers, net.input_shape(), precision);
+        found.set_normalisation(&kept.table)?;
+        found.keep_images(&kept.bytes)?;
+        let bounds = Bounds::new(precision);
+        Ok(Self { net, expected, found, precision, start, loss, numbers, kept, bounds })
     }
 
     /// The largest difference, as a share of its bound.
@@ -83,8 +90,8 @@ impl<'a> Comparison<'a> {
         }
         self.follow_statistics()?;
         let mut velocities = self.of_each_parameter(CudaReplicas::velocity)?;
-        let images = self.images();
-        self.expected.forward(&images, BATCH, Mode::Train)?;
+        let seen = self.kept.choose(&mut self.numbers, BATCH);
+        self.expected.forward(&seen.images, BATCH, Mode::Train)?;
         // Every other image is classified correctly, so that there is something to count.
         let first: Vec<u32> = (0..BATCH)
             .map(|row| if row % 2 == 0 { self.prediction(row) } else { self.numbers.label(CLASSES) })
@@ -103,7 +110,7 @@ impl<'a> Comparison<'a> {
         let loss = self.expected_gradients(&targets)?;
         self.found.set_loss(&self.loss, 0..EXPERTS)?;
         let frozen = vec![false; self.start.len()];
-        let outcome = self.found.train_step(&StepImages::Normalised(&images), &targets, &UPDATE, &frozen)?;
+        let outcome = self.found.train_step(&seen.of_kept(), &targets, &UPDATE, &frozen)?;
         self.bounds.compare(Kind::Forward, "the loss", &[loss as f32], &[outcome.loss as f32], 1e-6)?;
         let counted = [outcome.correct as f32];
         self.bounds.compare(Kind::Count, "the number of correct predictions", &[correct], &counted, 1e-6)?;
@@ -153,7 +160,7 @@ impl<'a> Comparison<'a> {
     }
 
     fn images(&mut self) -> Vec<f32> {
-        self.numbers.images(BATCH, self.net.input_shape().pixels(), self.precision)
+        self.numbers.images(BATCH, self.net.input_shape().pixels())
     }
 
     /// The class of the largest mean logit on the processor.

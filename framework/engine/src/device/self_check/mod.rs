@@ -5,6 +5,7 @@
 
 mod bounds;
 mod comparison;
+mod images;
 mod network;
 mod numbers;
 
@@ -31,8 +32,8 @@ pub fn self_check(ordinals: &[usize], precision: Precision) -> Result<(), CheckF
 }
 
 /// Whether a group of devices computes what the processor computes: outputs in training and in evaluation, gradients and
-/// running statistics of a network with every operation, then three whole training steps, of which a GPU records the second
-/// and replays the third. Every batch has an odd number of images. `seed` says which numbers are computed with.
+/// running statistics of a network with every operation, then three whole training steps on images that the devices keep, of
+/// which a GPU records the second and replays the third. Every batch has an odd number of images. `seed` says which numbers are computed with.
 ///
 /// Gives the largest difference, as a share of what rounding explains.
 ///

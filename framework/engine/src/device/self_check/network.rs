@@ -35,6 +35,8 @@ pub(super) fn network() -> Result<Net, NetError> {
     net.output("cosine", cosine)?;
     net.output("linear", linear)?;
     net.output("features", features)?;
+    let narrow = narrow_branch(&mut net)?;
+    net.output("narrow", narrow)?;
     net.finish()
 }
 
@@ -47,6 +49,18 @@ fn exact_branch(net: &mut NetBuilder) -> Result<NodeId, NetError> {
     let x = net.max_pool(x, window)?;
     let x = net.relu(x)?;
     net.max_pool(x, window)
+}
+
+/// Few channels all along, which kernels take one at a time, and windows of more places than a byte can tell. The pixels of an
+/// image have so few digits that they keep their order when they are normalised.
+fn narrow_branch(net: &mut NetBuilder) -> Result<NodeId, NetError> {
+    let window = Window::new(17).stride(6).padding(8);
+    let active = normalised(net, net.input(), "narrow.first.norm")?;
+    let active = net.leaky_relu(active, 0.2)?;
+    let largest = net.max_pool(active, window)?;
+    let plain = normalised(net, net.input(), "narrow.second.norm")?;
+    let mean = net.average_pool(plain, window)?;
+    net.concat(&[largest, mean])
 }
 
 /// Halves the map and doubles the channels around the shortcut without parameters.

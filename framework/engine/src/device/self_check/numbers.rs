@@ -1,14 +1,12 @@
 //! Numbers for the self-check, so chosen that rounding stays small and mistakes do not.
 //!
 //! Images and weights have the digits of bfloat16, so that no precision rounds them. Where results decide where a gradient goes
-//! (the sign of a leaky rectifier's input, the largest pixel of a window), feature maps of 16 bits must not round them either:
-//! there images and weights have so few digits that their sums have few as well. (Where feature maps have 32 bits they have more,
-//! so that no two pixels are the same.) Behind batch norms they cannot; there, where anything is rounded, every value keeps away
-//! from zero, and rectifiers let whole channels through or none. Otherwise a few of them would pass on gradients that others
-//! stop, and a bound that allows for that would allow for mistakes.
+//! (the sign of a leaky rectifier's input, the largest pixel of a window), nothing may round them either: there images and
+//! weights have so few digits that their sums have few as well, and what is the same is the same for everybody. Behind batch
+//! norms they cannot; there every value keeps away from zero, and rectifiers let whole channels through or none. Otherwise a
+//! few of them would pass on gradients that others stop, and a bound that allows for that would allow for mistakes.
 
 use super::network::EXACT;
-use crate::cuda::Precision;
 use balpoe_net::{Init, Net, Parameter};
 
 /// Numbers that are the same on every machine: Knuth's MMIX congruence.
@@ -34,54 +32,57 @@ impl Numbers {
         (((self.value() + 1.0) * 0.5 * limit as f32) as u32).min(limit as u32 - 1)
     }
 
-    /// `[count, pixels, 3]` between -2 and 2. Every image has a colour of its own: a gradient that is much the same at all of its
-    /// pixels would cancel out over images that are the same on average, and leave what was rounded.
-    pub(super) fn images(&mut self, count: usize, pixels: usize, precision: Precision) -> Vec<f32> {
-        let digits = |value: f32| match precision {
-            Precision::Bf16 => (2.0 * value).round() / 2.0,
-            Precision::F32 | Precision::Tf32 => value,
-        };
-        let mut images = Vec::with_capacity(count * pixels * 3);
+    /// Images `[count, pixels, 3]`, as bytes that stand for numbers between -2 and 2. Every image has a colour of its own: a gradient
+    /// that is much the same at all of its pixels would cancel out over images that are the same on average, and leave what was
+    /// rounded.
+    pub(super) fn bytes(&mut self, count: usize, pixels: usize) -> Vec<u8> {
+        let mut halves = || (2.0 * self.value()).round();
+        let mut bytes = Vec::with_capacity(count * pixels * 3);
         for _ in 0..count {
-            let colour = [0; 3].map(|_| digits(self.value()));
+            let colour = [(); 3].map(|()| halves());
             for _ in 0..pixels {
-                images.extend(colour.map(|part| to_bf16(part + digits(self.value()))));
+                bytes.extend(colour.map(|part| (4.0 + part + halves()) as u8));
             }
         }
-        images
+        bytes
+    }
+
+    /// What a byte stands for.
+    pub(super) fn of_byte(byte: u8) -> f32 {
+        (f32::from(byte) - 4.0) / 2.0
+    }
+
+    /// Such images as numbers.
+    pub(super) fn images(&mut self, count: usize, pixels: usize) -> Vec<f32> {
+        self.bytes(count, pixels).into_iter().map(Self::of_byte).collect()
     }
 
     /// Values for every parameter that keep maps of order one.
-    pub(super) fn parameters(&mut self, net: &Net, precision: Precision) -> Vec<Vec<f32>> {
-        net.parameters().iter().map(|parameter| self.parameter(parameter, precision)).collect()
+    pub(super) fn parameters(&mut self, net: &Net) -> Vec<Vec<f32>> {
+        net.parameters().iter().map(|parameter| self.parameter(parameter)).collect()
     }
 
-    fn parameter(&mut self, parameter: &Parameter, precision: Precision) -> Vec<f32> {
+    fn parameter(&mut self, parameter: &Parameter) -> Vec<f32> {
         let Parameter { name, shape, init, .. } = parameter;
         let values = self.values(parameter.len());
         let is_norm = name.ends_with("norm.weight") || name.ends_with("norm.bias");
-        match (&shape[..], *init, precision) {
-            ([_], Init::Constant(1.0), Precision::F32) => {
-                values.iter().map(|value| 1.0 + 0.5 * value).collect()
-            }
+        match (&shape[..], *init) {
             // A quarter of the shifts or less, which no value of a normalised channel leaves behind.
-            ([_], Init::Constant(1.0), _) => values.iter().map(|value| 0.5 + 0.1 * value).collect(),
-            ([_], _, Precision::Tf32 | Precision::Bf16) if is_norm => {
+            ([_], Init::Constant(1.0)) => values.iter().map(|value| 0.5 + 0.1 * value).collect(),
+            ([_], _) if is_norm => {
                 let shift =
                     |(channel, value)| if passes(channel) { 2.5 + 0.2 * value } else { -2.5 + 0.2 * value };
                 values.iter().enumerate().map(shift).collect()
             }
-            ([_], _, _) => values,
-            (_, _, Precision::Bf16) if name == EXACT => {
-                values.iter().map(|value| (1.5 * value).round() / 8.0).collect()
-            }
-            (&[_, channels, ..], _, _) => spread(values, shape, channels),
+            ([_], _) => values,
+            _ if name == EXACT => values.iter().map(|value| (1.5 * value).round() / 8.0).collect(),
+            (&[_, channels, ..], _) => spread(values, shape, channels),
             _ => values,
         }
     }
 }
 
-/// Whether the rectifier behind a norm lets this channel through where feature maps are rounded: every second one, so that
+/// Whether the rectifier behind a norm lets this channel through: every second one, so that
 /// shortcuts bring what passes to what passes.
 fn passes(channel: usize) -> bool {
     channel.is_multiple_of(2)
