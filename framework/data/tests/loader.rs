@@ -4,11 +4,12 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use balpoe_core::components::{Augmentation, DataError, Image, Images, Split};
+use balpoe_core::components::{Augmentation, DataError, Image, Images, Moving, Split};
 use balpoe_core::random::Stream;
 use balpoe_data::{
     BatchImages, ImageForm, LoadedBatch, Normalisation, Pipeline, ResidentImages, SpareMemory,
 };
+use balpoe_net::PixelMap;
 
 /// Adds random bytes, so that the stream of every image shows in its pixels.
 #[derive(Debug)]
