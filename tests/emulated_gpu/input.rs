@@ -122,12 +122,6 @@ fn trained(sets: &[&str], ordinals: &[usize], memory: usize) -> Result<(Vec<f64>
     Ok((losses, gpus.bytes.load(Ordering::Relaxed)))
 }
 
-/// The losses on the processor with plain convolutions, which round as the emulation does: the dark corners of turned images lie
-/// just where rounding decides, and what Winograd's rounding decides otherwise grows.
-fn without_winograd(sets: &[&str]) -> Vec<f64> {
-    on_processor(&[sets, &["train.winograd=false"]].concat())
-}
-
 /// Augmentations that move pixels, and one more that does nothing here, but might do more.
 const MOVES: [&str; 3] = ["kind=\"pad-crop\", padding=2", "kind=\"horizontal-flip\"", "kind=\"rotation\""];
 const MORE_THAN_MOVES: &str = "kind=\"grayscale\", probability=0.0";
@@ -159,8 +153,8 @@ fn the_gpu_does_what_it_can_of_the_input() {
         });
         assert!(kept.0 == numbers.0 && bytes.0 == numbers.0, "{kept:?}, {bytes:?}, {numbers:?}");
         let [augmentations, mixings] = &forms()[0];
-        // Later ones amplify what rounding decides.
-        let expected = without_winograd(&[augmentations, mixings, "train.epochs=1"]);
+        // Turned images amplify what rounding decides: their dark corners lie where it does.
+        let expected = on_processor(&[augmentations, mixings, "train.epochs=1"]);
         assert_same("the first epoch", &numbers.0[..1], &expected);
         // Parameters and test images are brought in any case.
         assert!(kept.1 < bytes.1 && bytes.1 < numbers.1, "{kept:?}, {bytes:?}, {numbers:?}");
@@ -176,9 +170,10 @@ fn phases_change_what_the_gpu_does() {
     let phases = format!(
         "phase=[{{after=1, set={{{more_than_moves}}}}}, {{after=2, set={{objective={{kind=\"focal\"}}, {moves}}}}}]"
     );
-    let sets = [moves.as_str(), phases.as_str(), "train.epochs=4"];
+    // At a lower rate, since turned images amplify what rounding decides.
+    let sets = [moves.as_str(), phases.as_str(), "train.epochs=4", "optimizer.learning_rate=0.0002"];
     let (found, _) = trained(&sets, &[0], usize::MAX).expect("trained");
-    assert_same("phases", &found, &without_winograd(&sets));
+    assert_same("phases", &found, &on_processor(&sets));
 }
 
 #[test]

@@ -78,7 +78,8 @@ fn can_emulate() -> bool {
 fn experiment(sets: &[&str]) -> Experiment {
     let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/experiments/tiny.toml");
     let text = fs::read_to_string(tiny).expect("the miniature");
-    let sets = sets.iter().copied().chain(["train.precision=\"f32\"", "optimizer.learning_rate=0.002"]);
+    let sets =
+        ["train.precision=\"f32\"", "optimizer.learning_rate=0.002"].into_iter().chain(sets.iter().copied());
     let overrides: Vec<Override> = sets.map(|set| Override::Set(set.to_owned())).collect();
     Experiment::parse("tiny", &text, &overrides, &mut Sources::default()).expect("an experiment")
 }

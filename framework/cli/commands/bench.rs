@@ -40,7 +40,14 @@ pub(super) fn run(command: &BenchCommand) -> Result<ExitCode, Failure> {
     let threads = arguments.threads.unwrap_or_else(available_threads).max(1);
     let repeats = arguments.repeats.max(1);
     let resources = devices.resources(threads, devices.gpus().max(1));
-    let options = BenchOptions { work, resources, warm_up: 3, repeats, operations: arguments.operations };
+    let options = BenchOptions {
+        work,
+        resources,
+        resident: network.is_resident(),
+        warm_up: 3,
+        repeats,
+        operations: arguments.operations,
+    };
     for arm in &experiment.arms {
         let precision = engine_precision(arm.train.precision);
         let result = bench(arm, network.size(), &network.class_counts(), options)

@@ -44,6 +44,14 @@ impl BenchNetwork {
         }
     }
 
+    /// Whether its data sets are held in memory.
+    pub(super) fn is_resident(self) -> bool {
+        match self {
+            Self::Resnet32 => true,
+            Self::Resnet50 => false,
+        }
+    }
+
     /// Images in a batch, as published.
     pub(super) fn batch(self) -> usize {
         match self {

@@ -156,8 +156,14 @@ fn measured(
     let small = (large / 2).max(2).min(most);
     let mut time = |batch| {
         arm.train.batch_size = batch;
-        let options =
-            BenchOptions { work: Work::Train, resources, warm_up: 1, repeats: 2, operations: false };
+        let options = BenchOptions {
+            work: Work::Train,
+            resources,
+            resident: false,
+            warm_up: 1,
+            repeats: 2,
+            operations: false,
+        };
         let result = bench(arm, outline.size, &outline.class_counts, options)?;
         Ok::<f64, LabError>(result.seconds.into_iter().fold(f64::INFINITY, f64::min))
     };

@@ -25,7 +25,7 @@ pub(super) fn sizes_only(size: (usize, usize), class_counts: &[usize]) -> Data {
 }
 
 /// The images of a data set that has none.
-struct NoImages;
+pub(super) struct NoImages;
 
 impl Images for NoImages {
     fn read(&self, position: usize) -> Result<Image, DataError> {

@@ -1,13 +1,15 @@
 //! Speed of the training step and of evaluation, measured on the very code that experiments run.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use balpoe_core::components::{Batch, Position, Targets};
+use balpoe_core::components::{Images, Position, Split};
 use balpoe_core::experiment::Arm;
 use balpoe_core::random::{Purpose, Stream};
+use balpoe_data::{BatchImages, ImageForm, LoadedBatch, Normalisation, ResidentImages};
 use balpoe_engine::OperationTime;
 
-use super::data::sizes_only;
+use super::data::{NoImages, sizes_only};
 use crate::error::LabError;
 use crate::network::Network;
 use crate::resources::Resources;
@@ -16,7 +18,7 @@ use crate::trainer::Trainer;
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
-    /// Mixing, forward pass, loss, backward pass, update.
+    /// Mixing, forward pass, loss, backward pass, update; on a GPU from the images that it keeps, or from bytes.
     Train,
     /// Forward pass in evaluation mode.
     Evaluate,
@@ -29,6 +31,8 @@ pub struct BenchOptions<'a> {
     pub work: Work,
     /// What the network runs on.
     pub resources: Resources<'a>,
+    /// Whether images are taken for those of a data set in memory, which a GPU keeps; others are brought to every step.
+    pub resident: bool,
     /// Repeats that come first and are not measured.
     pub warm_up: usize,
     /// Repeats that are measured.
@@ -65,31 +69,47 @@ pub fn bench(
     let network = Network::describe(arm, &data)?;
     let mut trainer = Trainer::new(arm, &data, &data.train, &network, 0, options.resources)?;
     let images = arm.train.batch_size;
-    let shape = (size.0, size.1, 3);
     let mut stream = Stream::new(0, Purpose::Generation, 0, 0);
-    let pixels: Vec<f32> = (0..images * size.0 * size.1 * 3).map(|_| stream.normal() as f32).collect();
+    let pixels: Vec<u8> = (0..images * size.0 * size.1 * 3).map(|_| stream.below(256) as u8).collect();
     let labels: Vec<u32> = (0..images).map(|_| stream.below(class_counts.len()) as u32).collect();
+    let mut values = vec![0.0; pixels.len()];
+    Normalisation::new(data.mean, data.deviation).apply(&pixels, &mut values);
+    let source: Arc<dyn Images> = if options.resident {
+        Arc::new(ResidentImages::new(size.0, size.1, pixels.clone()))
+    } else {
+        Arc::new(NoImages)
+    };
+    let form = trainer.image_form(&Split { images: source, labels: labels.clone() })?;
+    let batch = || LoadedBatch {
+        images: match form {
+            ImageForm::Normalised => BatchImages::Normalised(values.clone()),
+            ImageForm::Bytes => BatchImages::Bytes(pixels.clone()),
+            // Nothing is moved.
+            ImageForm::Maps => BatchImages::Maps(Vec::new()),
+        },
+        labels: labels.clone(),
+        positions: (0..images as u32).collect(),
+    };
 
-    let warm_up = options.warm_up;
+    let (warm_up, repeats) = (options.warm_up, options.repeats + options.warm_up);
     let mut seconds = Vec::new();
-    for repeat in 0..options.repeats + warm_up {
+    for repeat in 0..repeats {
         if repeat == warm_up {
             trainer.set_timing(options.operations);
         }
-        let mut batch = Batch { images: pixels.clone(), shape, targets: Targets::hard(labels.clone()) };
+        let mut batch = batch();
         let start = Instant::now();
         match options.work {
             Work::Train => {
-                let position =
-                    Position { epoch: 0, epochs: 1, batch: repeat, batches: options.repeats + warm_up };
+                let position = Position { epoch: 0, epochs: 1, batch: repeat, batches: repeats };
+                trainer.advance(&mut batch, position)?;
                 // A GPU is waited for a step late, as in training, but for the last step.
-                trainer.advance_on(&mut batch, position)?;
-                if repeat + 1 == options.repeats + warm_up || repeat + 1 == warm_up {
+                if [warm_up, repeats].contains(&(repeat + 1)) {
                     while trainer.settle()?.is_some() {}
                 }
             }
             Work::Evaluate => {
-                trainer.predict(&batch.images, images)?;
+                trainer.predict(&values, images)?;
             }
         }
         if repeat >= warm_up {
