@@ -33,7 +33,7 @@ pub struct BenchOptions<'a> {
     pub resources: Resources<'a>,
     /// Whether images are taken for those of a data set in memory, which a GPU keeps; others are brought to every step.
     pub resident: bool,
-    /// Repeats that come first and are not measured.
+    /// Repeats that come first and are not measured, at least one.
     pub warm_up: usize,
     /// Repeats that are measured.
     pub repeats: usize,
@@ -80,14 +80,14 @@ pub fn bench(
         Arc::new(NoImages)
     };
     let form = trainer.image_form(&Split { images: source, labels: labels.clone() })?;
-    let batch = || LoadedBatch {
+    let mut batch = LoadedBatch {
         images: match form {
             ImageForm::Normalised => BatchImages::Normalised(values.clone()),
             ImageForm::Bytes => BatchImages::Bytes(pixels.clone()),
             // Nothing is moved.
             ImageForm::Maps => BatchImages::Maps(Vec::new()),
         },
-        labels: labels.clone(),
+        labels: Vec::new(),
         positions: (0..images as u32).collect(),
     };
 
@@ -97,16 +97,17 @@ pub fn bench(
         if repeat == warm_up {
             trainer.set_timing(options.operations);
         }
-        let mut batch = batch();
+        // What the last step took or mixed. A GPU's images are as they were, so that nothing is done while it goes on unmeasured.
+        batch.labels.clone_from(&labels);
+        if let BatchImages::Normalised(mixed) = &mut batch.images {
+            mixed.copy_from_slice(&values);
+        }
         let start = Instant::now();
         match options.work {
             Work::Train => {
                 let position = Position { epoch: 0, epochs: 1, batch: repeat, batches: repeats };
+                // On a GPU it begins this step and waits for the one before: as long, when there is one before.
                 trainer.advance(&mut batch, position)?;
-                // A GPU is waited for a step late, as in training, but for the last step.
-                if [warm_up, repeats].contains(&(repeat + 1)) {
-                    while trainer.settle()?.is_some() {}
-                }
             }
             Work::Evaluate => {
                 trainer.predict(&values, images)?;
@@ -116,6 +117,7 @@ pub fn bench(
             seconds.push(start.elapsed().as_secs_f64());
         }
     }
+    while trainer.settle()?.is_some() {}
     let (operations, notices) = (trainer.timings(), trainer.executor().take_notices());
     Ok(BenchResult { seconds, images, operations, notices })
 }
