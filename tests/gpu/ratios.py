@@ -20,12 +20,14 @@ def main():
     for path in sorted(pathlib.Path(sys.argv[1]).glob("bench.*.txt")):
         _, network, experts, side, _, _ = path.name.split(".")
         text = path.read_text().strip()
-        # A measurement that failed left nothing.
-        if text:
+        # A measurement that failed left nothing, or half a line.
+        try:
             found = json.loads(text.splitlines()[-1])
-            measured[network, int(experts)][side].append(found["images_per_s_median"])
-            batches[network, int(experts)] = found["batch"]
-            notices.update(found.get("notices", []))
+        except (IndexError, json.JSONDecodeError):
+            continue
+        measured[network, int(experts)][side].append(found["images_per_s_median"])
+        batches[network, int(experts)] = found["batch"]
+        notices.update(found.get("notices", []))
 
     line = "{:10} {:>7} {:>5} {:>9}  {:>24}  {:20} {:>10} {:>14}".format
     print(line("network", "experts", "batch", "precision", "ours, images/s", "PyTorch", "images/s", "ours / PyTorch"))
