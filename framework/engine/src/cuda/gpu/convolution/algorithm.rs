@@ -104,8 +104,9 @@ pub(super) fn choose(
 /// An algorithm, and how it multiplies.
 type Suggestion = (Algorithm, Arithmetic);
 
-/// What of the suggestions is for a precision, the best first: in `f32` nothing that rounds before it multiplies (tensor cores)
-/// or that loses digits on the way (Winograd); in bf16 tensor cores before everything else, which has a tenth of their speed.
+/// What of the suggestions is for a precision, the best first: nothing that loses digits on the way (Winograd, Fourier); in `f32`
+/// nothing that rounds before it multiplies (tensor cores); in bf16 tensor cores before everything else, which has a tenth of
+/// their speed.
 fn in_precision(mut suggested: Vec<Suggestion>, precision: Precision) -> Vec<Suggestion> {
     let on_tensor_cores = |&(_, arithmetic): &Suggestion| {
         matches!(
@@ -113,9 +114,10 @@ fn in_precision(mut suggested: Vec<Suggestion>, precision: Precision) -> Vec<Sug
             Arithmetic::CUDNN_TENSOR_OP_MATH | Arithmetic::CUDNN_TENSOR_OP_MATH_ALLOW_CONVERSION
         )
     };
+    suggested.retain(|suggestion| !transforms(suggestion.0));
     match precision {
         Precision::F32 => suggested.retain_mut(|suggestion| {
-            let keeps = !on_tensor_cores(suggestion) && !is_winograd(suggestion.0);
+            let keeps = !on_tensor_cores(suggestion);
             // The default would let cuDNN take TensorFloat-32.
             suggestion.1 = Arithmetic::CUDNN_FMA_MATH;
             keeps
@@ -126,25 +128,34 @@ fn in_precision(mut suggested: Vec<Suggestion>, precision: Precision) -> Vec<Sug
     suggested
 }
 
-fn is_winograd(algorithm: Algorithm) -> bool {
-    use ForwardAlgorithm::{
-        CUDNN_CONVOLUTION_FWD_ALGO_WINOGRAD as WINOGRAD,
-        CUDNN_CONVOLUTION_FWD_ALGO_WINOGRAD_NONFUSED as NONFUSED,
-    };
-    use InputAlgorithm::{
-        CUDNN_CONVOLUTION_BWD_DATA_ALGO_WINOGRAD as INPUT_WINOGRAD,
-        CUDNN_CONVOLUTION_BWD_DATA_ALGO_WINOGRAD_NONFUSED as INPUT_NONFUSED,
-    };
-    use WeightAlgorithm::{
-        CUDNN_CONVOLUTION_BWD_FILTER_ALGO_WINOGRAD as WEIGHT_WINOGRAD,
-        CUDNN_CONVOLUTION_BWD_FILTER_ALGO_WINOGRAD_NONFUSED as WEIGHT_NONFUSED,
-    };
-    matches!(
-        algorithm,
-        Algorithm::Forward(WINOGRAD | NONFUSED)
-            | Algorithm::Input(INPUT_WINOGRAD | INPUT_NONFUSED)
-            | Algorithm::Weight(WEIGHT_WINOGRAD | WEIGHT_NONFUSED)
-    )
+/// Whether an algorithm computes on transformed images.
+fn transforms(algorithm: Algorithm) -> bool {
+    use ForwardAlgorithm as Forward;
+    use InputAlgorithm as Input;
+    use WeightAlgorithm as Weight;
+    match algorithm {
+        Algorithm::Forward(algorithm) => matches!(
+            algorithm,
+            Forward::CUDNN_CONVOLUTION_FWD_ALGO_WINOGRAD
+                | Forward::CUDNN_CONVOLUTION_FWD_ALGO_WINOGRAD_NONFUSED
+                | Forward::CUDNN_CONVOLUTION_FWD_ALGO_FFT
+                | Forward::CUDNN_CONVOLUTION_FWD_ALGO_FFT_TILING
+        ),
+        Algorithm::Input(algorithm) => matches!(
+            algorithm,
+            Input::CUDNN_CONVOLUTION_BWD_DATA_ALGO_WINOGRAD
+                | Input::CUDNN_CONVOLUTION_BWD_DATA_ALGO_WINOGRAD_NONFUSED
+                | Input::CUDNN_CONVOLUTION_BWD_DATA_ALGO_FFT
+                | Input::CUDNN_CONVOLUTION_BWD_DATA_ALGO_FFT_TILING
+        ),
+        Algorithm::Weight(algorithm) => matches!(
+            algorithm,
+            Weight::CUDNN_CONVOLUTION_BWD_FILTER_ALGO_WINOGRAD
+                | Weight::CUDNN_CONVOLUTION_BWD_FILTER_ALGO_WINOGRAD_NONFUSED
+                | Weight::CUDNN_CONVOLUTION_BWD_FILTER_ALGO_FFT
+                | Weight::CUDNN_CONVOLUTION_BWD_FILTER_ALGO_FFT_TILING
+        ),
+    }
 }
 
 /// What a function of cuDNN suggests.
@@ -233,9 +244,8 @@ mod tests {
         let suggested = vec![(winograd, DEFAULT), (gemm, FMA), (implicit, TENSOR), (gemm, DEFAULT)];
         let of = |precision| in_precision(suggested.clone(), precision);
         assert_eq!(of(Precision::F32), [(gemm, FMA), (gemm, FMA)]);
-        assert_eq!(of(Precision::Tf32), suggested);
-        let sorted = [(implicit, TENSOR), (winograd, DEFAULT), (gemm, FMA), (gemm, DEFAULT)];
-        assert_eq!(of(Precision::Bf16), sorted);
+        assert_eq!(of(Precision::Tf32), [(gemm, FMA), (implicit, TENSOR), (gemm, DEFAULT)]);
+        assert_eq!(of(Precision::Bf16), [(implicit, TENSOR), (gemm, FMA), (gemm, DEFAULT)]);
     }
 
     #[test]
