@@ -1,18 +1,14 @@
 //! What a GPU does of the input by itself, and what is left to the host: the same training either way, and fewer bytes.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use balpoe::core::components::{Batch, Mixing, MixingStreams};
 use balpoe::core::register;
 use balpoe::core::registry::Component;
-use balpoe::lab::{Devices, Gpus, Resources};
+use balpoe::lab::{Devices, Resources};
 use balpoe_emulation::EmulatedGpu;
-use balpoe_engine::cuda::{Address, Arriving, Command, Device, Fault, Precision, Prepared, Storage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{assert_same, can_emulate, losses, on_processor, store};
+use crate::{Emulated, assert_same, can_emulate, losses, on_processor, store};
 
 /// A mixing that changes nothing, which only the host knows.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -36,90 +32,14 @@ register! {
     example: r#"kind = "idle""#,
 }
 
-/// Emulated GPUs that count the bytes that are brought to them.
-#[derive(Debug)]
-struct Counted {
-    bytes: Arc<AtomicUsize>,
-    /// Bytes of memory that each has.
-    memory: usize,
-}
-
-impl Default for Counted {
-    fn default() -> Self {
-        Self { bytes: Arc::default(), memory: usize::MAX }
-    }
-}
-
-struct CountedGpu {
-    device: EmulatedGpu,
-    bytes: Arc<AtomicUsize>,
-}
-
-impl Gpus for Counted {
-    fn name(&self, ordinal: usize) -> String {
-        format!("cuda:{ordinal} (counted)")
-    }
-
-    fn open(&self, ordinals: &[usize], _: Precision) -> Result<Vec<Box<dyn Device>>, Fault> {
-        let group = EmulatedGpu::group(ordinals.len(), Storage::F32).expect("it was looked for");
-        let counted = |device: EmulatedGpu| {
-            device.resize(self.memory);
-            Box::new(CountedGpu { device, bytes: Arc::clone(&self.bytes) }) as Box<dyn Device>
-        };
-        Ok(group.into_iter().map(counted).collect())
-    }
-}
-
-impl Device for CountedGpu {
-    fn name(&self) -> String {
-        self.device.name()
-    }
-
-    fn storage(&self) -> Storage {
-        self.device.storage()
-    }
-
-    fn group(&self) -> usize {
-        self.device.group()
-    }
-
-    fn rank(&self) -> usize {
-        self.device.rank()
-    }
-
-    fn allocate(&self, bytes: usize) -> Result<Address, Fault> {
-        self.device.allocate(bytes)
-    }
-
-    fn release(&self, address: Address) {
-        self.device.release(address);
-    }
-
-    fn upload(&self, bytes: &[u8], to: Address) -> Result<(), Fault> {
-        self.bytes.fetch_add(bytes.len(), Ordering::Relaxed);
-        self.device.upload(bytes, to)
-    }
-
-    fn download(&self, from: Address, bytes: &mut [u8]) -> Result<(), Fault> {
-        self.device.download(from, bytes)
-    }
-
-    fn begin_download(&self, from: Address, bytes: usize) -> Result<Box<dyn Arriving>, Fault> {
-        self.device.begin_download(from, bytes)
-    }
-
-    fn prepare(&self, commands: Vec<Command>) -> Result<Box<dyn Prepared>, Fault> {
-        self.device.prepare(commands)
-    }
-}
-
 /// Trains the miniature on one or two GPUs: the losses of its epochs, and the bytes that were brought to the GPUs.
 fn trained(sets: &[&str], ordinals: &[usize], memory: usize) -> Result<(Vec<f64>, usize), String> {
-    let gpus = Counted { memory, ..Counted::default() };
+    let gpus = Emulated { memory: Some(memory), ..Emulated::default() };
     let devices = Devices::Cuda { ordinals, gpus: &gpus };
     let resources = Resources { threads: 1, replicas: ordinals.len(), devices };
     let losses = losses(sets, &store().1, resources, None)?;
-    Ok((losses, gpus.bytes.load(Ordering::Relaxed)))
+    let brought = gpus.gpus.lock().expect("no panic").iter().map(EmulatedGpu::uploaded).sum();
+    Ok((losses, brought))
 }
 
 /// Augmentations that move pixels, and one more that does nothing here, but might do more.

@@ -36,6 +36,8 @@ struct Emulated {
     notice: Option<&'static str>,
     /// The numbers that were opened, in their order.
     opened: Mutex<Vec<usize>>,
+    /// The same GPUs.
+    gpus: Mutex<Vec<EmulatedGpu>>,
 }
 
 impl Gpus for Emulated {
@@ -59,6 +61,7 @@ impl Gpus for Emulated {
             if let Some(notice) = self.notice {
                 gpu.notice(notice);
             }
+            self.gpus.lock().expect("no panic").push(gpu.clone());
             Box::new(gpu) as Box<dyn Device>
         };
         Ok(group.into_iter().zip(ordinals).map(open).collect())

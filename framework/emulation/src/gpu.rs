@@ -5,6 +5,7 @@ use crate::kernels::Kernels;
 use crate::meeting::Meeting;
 use crate::memory::Memory;
 use balpoe_engine::cuda::{Address, Arriving, Command, Device, Fault, Prepared, Storage};
+use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -23,6 +24,8 @@ pub(crate) struct State {
     pub(crate) meeting: Arc<Meeting>,
     /// Lists that it still runs before it is lost.
     pub(crate) lists_left: AtomicUsize,
+    /// Bytes that were brought to it.
+    pub(crate) uploaded: AtomicUsize,
     /// What its user should know and was not told yet.
     pub(crate) notices: Mutex<Vec<String>>,
 }
@@ -46,6 +49,12 @@ impl Arriving for Arrived {
     }
 }
 
+impl fmt::Debug for EmulatedGpu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.state.name())
+    }
+}
+
 impl EmulatedGpu {
     /// Devices that add values up; `None` where there is no C++ compiler (`g++`), or `BALPOE_EMULATION` is
     /// `off`.
@@ -55,8 +64,9 @@ impl EmulatedGpu {
         let device = |rank| {
             let meeting = Arc::clone(&meeting);
             let (memory, lists_left) = (Memory::new(), AtomicUsize::new(usize::MAX));
-            let notices = Mutex::default();
-            Self { state: Arc::new(State { storage, rank, kernels, memory, meeting, lists_left, notices }) }
+            let (uploaded, notices) = (AtomicUsize::new(0), Mutex::default());
+            let state = State { storage, rank, kernels, memory, meeting, lists_left, uploaded, notices };
+            Self { state: Arc::new(state) }
         };
         Some((0..devices).map(device).collect())
     }
@@ -64,6 +74,11 @@ impl EmulatedGpu {
     /// Bytes that were allocated and not released.
     pub fn allocated(&self) -> usize {
         self.state.memory.allocated()
+    }
+
+    /// Bytes that were brought to it so far.
+    pub fn uploaded(&self) -> usize {
+        self.state.uploaded.load(Ordering::Relaxed)
     }
 
     /// Lets the device be lost after it has run so many more lists of commands: every later one fails.
@@ -109,6 +124,7 @@ impl Device for EmulatedGpu {
     }
 
     fn upload(&self, bytes: &[u8], to: Address) -> Result<(), Fault> {
+        self.state.uploaded.fetch_add(bytes.len(), Ordering::Relaxed);
         let target = self.state.memory.bytes(to, bytes.len());
         target.map_err(|message| self.state.failed("upload", message))?.copy_from_slice(bytes);
         Ok(())
