@@ -128,7 +128,7 @@ fn images_of_every_form_train_alike() {
             let on = |form: &dyn Fn(usize, &Forms) -> u8| {
                 let mut executor = ready(&net, norm, &gpus);
                 executor.set_normalisation(&source.table).unwrap();
-                executor.keep_images(&source.pixels).unwrap();
+                executor.keep_images(&source.pixels, MAPS).unwrap();
                 train(&mut executor, &batches, |i, batch| match form(i, batch) {
                     0 => batch.normalised(),
                     1 => batch.bytes(),
@@ -173,7 +173,7 @@ fn images_that_do_not_fit_are_refused_before_anything_runs() {
     outside.rows.end += 1;
     let error = refused(StepImages::Bytes { pixels: &batch.bytes, blend: Some(&outside) }).to_string();
     assert_eq!(error, "the end of a blend's rows is 14; it must be within the image");
-    assert!(executor.keep_images(&source.pixels[1..]).is_err(), "no whole images");
+    assert!(executor.keep_images(&source.pixels[1..], MAPS).is_err(), "no whole images");
     let unchanged = after(&executor, Vec::new());
     assert!(unchanged.parameters == before.parameters && unchanged.buffers == before.buffers);
     assert_eq!(unchanged.parameters, parameters(&net, &mut Random::new(7)));

@@ -25,8 +25,8 @@ pub(super) enum Kept {
     Nothing,
     /// Those of the training split.
     Training,
-    /// There is not enough memory.
-    TooMany,
+    /// There is not enough memory, or they are of other sizes than the network's.
+    Unfit,
 }
 
 impl Trainer<'_> {
@@ -49,7 +49,7 @@ impl Trainer<'_> {
             return Ok(ImageForm::Bytes);
         }
         if self.kept == Kept::Nothing {
-            self.kept = keep(replicas, train)?;
+            self.kept = keep(replicas, train, recipe.augmentations.len())?;
         }
         Ok(if self.kept == Kept::Training { ImageForm::Maps } else { ImageForm::Bytes })
     }
@@ -105,15 +105,21 @@ impl Trainer<'_> {
     }
 }
 
-/// Lets GPUs keep the images of a split.
-fn keep(replicas: &mut CudaReplicas, split: &Split) -> Result<Kept, LabError> {
-    let mut pixels = Vec::with_capacity(split.len() * replicas.net().input_shape().len());
+/// Lets GPUs keep the images of a split, each of which is changed by so many maps.
+fn keep(replicas: &mut CudaReplicas, split: &Split, maps: usize) -> Result<Kept, LabError> {
+    let shape = replicas.net().input_shape();
+    let mut pixels = Vec::with_capacity(split.len() * shape.len());
     for position in 0..split.len() {
-        pixels.extend(split.images.read(position)?.pixels);
+        let image = split.images.read(position)?;
+        if (image.height, image.width) != (shape.height, shape.width) {
+            // Whoever loads it says what is wrong.
+            return Ok(Kept::Unfit);
+        }
+        pixels.extend(image.pixels);
     }
-    match replicas.keep_images(&pixels) {
+    match replicas.keep_images(&pixels, maps) {
         Ok(()) => Ok(Kept::Training),
-        Err(EngineError::Device(Fault::Memory { .. })) => Ok(Kept::TooMany),
+        Err(EngineError::Device(Fault::Memory { .. })) => Ok(Kept::Unfit),
         Err(error) => Err(error.into()),
     }
 }

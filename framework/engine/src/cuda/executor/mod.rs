@@ -21,8 +21,10 @@ mod replica;
 mod replicas;
 mod rooms;
 mod slabs;
+mod steps;
 mod told;
 
 pub use images::StepImages;
 pub use preview::{CudaPreview, PassPreview, RoomPreview};
-pub use replicas::{CudaOptions, CudaReplicas, StepOutcome};
+pub use replicas::{CudaOptions, CudaReplicas};
+pub use steps::StepOutcome;

@@ -165,12 +165,35 @@ impl Replica {
         self.write(self.slabs.normalisation, 0, table.as_flattened())
     }
 
-    /// Keeps images, as bytes, in place of those that were kept. Feature maps, which every pass needs, come first.
-    pub(super) fn keep_images(&mut self, plans: &Plans, pixels: &[u8]) -> Result<(), EngineError> {
-        self.forget_steps();
+    /// Keeps images, as bytes, in place of those that were kept. What every step on them needs comes first.
+    pub(super) fn keep_images(
+        &mut self,
+        outline: &Outline,
+        plans: &Plans,
+        pixels: &[u8],
+        maps: usize,
+    ) -> Result<(), EngineError> {
+        self.forget_images();
         self.arena(plans.arena())?;
+        self.room_for_images(outline, ImageForm::Kept { maps })?;
         self.slabs.kept = taken(&*self.device, &mut self.kept, pixels.len())?.address;
         Ok(self.device.upload(pixels, self.slabs.kept)?)
+    }
+
+    /// Gives back what images are kept in.
+    pub(super) fn forget_images(&mut self) {
+        self.forget_steps();
+        if let Some(kept) = self.kept.take() {
+            self.device.release(kept.address);
+        }
+    }
+
+    /// Lets go of everything that was begun or is ready to run.
+    pub(super) fn settle(&mut self) {
+        self.outcomes.clear();
+        self.passes.clear();
+        self.updates.clear();
+        self.copying = None;
     }
 
     fn forget_steps(&mut self) {
@@ -256,17 +279,17 @@ impl Replica {
         Ok(ready.commands.run()?)
     }
 
-    /// Begins a whole step that is ready, on this replica's part of the images, and the way of its outcome to the host.
-    pub(super) fn begin_step(
-        &mut self,
+    /// Brings what a step that is ready needs, for this replica's part of the images. Memory that is taken for it is taken here,
+    /// while no device of the group waits for another.
+    pub(super) fn bring(
+        &self,
         outline: &Outline,
         pass: &Pass,
         part: Part,
         images: &StepImages<'_>,
         (targets, sgd): (&SoftTargets<'_>, &Sgd),
     ) -> Result<(), EngineError> {
-        self.refresh_copies()?;
-        let Some(ready) = self.passes.get_mut(pass) else { return Err(EngineError::NoForwardPass) };
+        let Some(ready) = self.passes.get(pass) else { return Err(EngineError::NoForwardPass) };
         let Views { positions, guests, maps } = images.views(part);
         let Slabs { told, brought, maps: maps_place, .. } = self.slabs;
         let message = told.message(part, targets, sgd, images.blend(), &positions);
@@ -286,6 +309,13 @@ impl Replica {
             StepImages::Kept { .. } if maps.is_empty() => {}
             StepImages::Kept { .. } => self.device.upload(bytes_of(&maps), maps_place)?,
         }
+        Ok(())
+    }
+
+    /// Begins a whole step for which everything was brought, and the way of its outcome to the host.
+    pub(super) fn begin_step(&mut self, pass: &Pass) -> Result<(), EngineError> {
+        self.refresh_copies()?;
+        let Some(ready) = self.passes.get_mut(pass) else { return Err(EngineError::NoForwardPass) };
         ready.commands.run()?;
         let outcome = self.device.begin_download(self.slabs.outcome, 2 * size_of::<f64>())?;
         self.outcomes.push_back(outcome);
@@ -347,10 +377,7 @@ impl Replica {
 
 impl Drop for Replica {
     fn drop(&mut self) {
-        self.passes.clear();
-        self.updates.clear();
-        self.copying = None;
-        self.outcomes.clear();
+        self.settle();
         let taken = [self.arena, self.adjustments, self.kept, self.brought, self.maps].into_iter().flatten();
         taken
             .map(|taken| taken.address)

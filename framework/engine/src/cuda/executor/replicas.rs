@@ -1,15 +1,13 @@
 //! A network on the GPUs of a machine.
 
 use super::build::{Purpose, plan};
-use super::images::{ImageForm, StepImages};
-use super::outline::{LossShape, Outline, Part};
+use super::outline::{Outline, Part};
 use super::replica::{Pass, Plans, Replica, first_error};
 use super::slabs::Slabs;
-use crate::checks::{check_adjustments, check_batch, check_len, check_options, check_seeds};
+use crate::checks::{check_batch, check_len, check_options, check_seeds};
 use crate::cuda::{Address, Device};
-use crate::{BatchNormGroup, EngineError, Mode, SoftTargets};
-use balpoe_net::{LogitAdjustedCrossEntropy, Net, Sgd};
-use std::ops::Range;
+use crate::{BatchNormGroup, EngineError, Mode};
+use balpoe_net::{Net, Sgd};
 use std::thread;
 
 /// How a [`CudaReplicas`] works.
@@ -21,16 +19,6 @@ pub struct CudaOptions {
     pub batch_norm: BatchNormGroup,
 }
 
-/// What a training step did.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct StepOutcome {
-    /// Mean over experts and batch, before the update. No parameter was changed if it is not finite.
-    pub loss: f64,
-    /// Sum over the batch of `lambda [prediction = first] + (1 - lambda) [prediction = second]`, where the prediction is that of
-    /// the mean logits.
-    pub correct: f64,
-}
-
 /// Replicas of a network that share every batch, one on each device of a group: the counterpart of
 /// [`CpuReplicas`](crate::CpuReplicas).
 ///
@@ -39,22 +27,22 @@ pub struct StepOutcome {
 /// variances as ones), and so do velocities.
 pub struct CudaReplicas {
     /// The first is the one that is asked for what all have, and whose running statistics count.
-    replicas: Vec<Replica>,
-    outline: Outline,
-    plans: Plans,
+    pub(super) replicas: Vec<Replica>,
+    pub(super) outline: Outline,
+    pub(super) plans: Plans,
     /// Bytes of each device that outlive a pass.
     slab_bytes: usize,
     /// Whether the others' running statistics are not those of the first.
-    statistics_behind: bool,
+    pub(super) statistics_behind: bool,
     /// Batch of the forward pass that a backward pass would differentiate.
-    trained_batch: Option<usize>,
+    pub(super) trained_batch: Option<usize>,
     /// Whether the devices know what bytes are to the network.
-    is_normalised: bool,
+    pub(super) is_normalised: bool,
     /// Images that every device keeps.
-    kept: usize,
+    pub(super) kept: usize,
     /// Steps whose outcome was not waited for.
-    begun: usize,
-    outputs: Vec<Vec<f32>>,
+    pub(super) begun: usize,
+    pub(super) outputs: Vec<Vec<f32>>,
 }
 
 impl CudaReplicas {
@@ -120,7 +108,7 @@ impl CudaReplicas {
         self.replicas.iter().flat_map(|replica| replica.device().take_notices()).collect()
     }
 
-    /// Bytes of the memory that is planned on each device, apart from what its libraries take.
+    /// Bytes of the memory that is planned on each device, apart from what its libraries take and what steps bring of images.
     pub fn bytes(&self) -> usize {
         let loss = self.plans.step.as_ref().map_or(0, |(loss, _)| loss.logits.len() * loss.classes);
         let kept = self.kept * self.outline.net.input_shape().len();
@@ -300,151 +288,6 @@ impl CudaReplicas {
         Ok(())
     }
 
-    /// Lets [`train_step`](Self::train_step) compute this loss of the outputs `logits`, one for each expert.
-    ///
-    /// # Errors
-    /// If there are no such outputs, they are not logits of the same classes, the adjustments do not fit them, or memory does
-    /// not suffice.
-    pub fn set_loss(
-        &mut self,
-        loss: &LogitAdjustedCrossEntropy,
-        logits: Range<usize>,
-    ) -> Result<(), EngineError> {
-        let outputs = self.outputs.len();
-        if logits.is_empty() || logits.end > outputs {
-            let (option, range) =
-                ("the end of the range of logits", "within the outputs, and behind its start");
-            return Err(EngineError::Option { option, found: logits.end, range });
-        }
-        let classes = self.outline.output_len(logits.start);
-        for k in logits.clone() {
-            let what = || format!("output {}", self.outline.net.outputs()[k].name);
-            check_len(
-                what,
-                self.outline.output_len(k),
-                classes,
-                "logits of the same classes for each expert",
-            )?;
-        }
-        check_adjustments(loss, logits.len(), classes)?;
-        let shape = LossShape { logits, classes };
-        // Until all devices have it there is none, so that no step runs on what some of them have.
-        let (layout, forget) = match self.plans.step.take() {
-            Some((old, layout)) if old == shape => (layout, false),
-            // Rooms are the same for images of every form.
-            _ => (plan(&self.outline, &Purpose::Step(shape.clone(), ImageForm::Normalised)), true),
-        };
-        self.replicas.iter_mut().try_for_each(|replica| replica.set_loss(loss, forget))?;
-        self.plans.step = Some((shape, layout));
-        Ok(())
-    }
-
-    /// Lets steps take images as bytes: `table[byte][channel]` is what the network sees of them.
-    ///
-    /// # Errors
-    /// If the network's images have other channels than three, or a device fails.
-    pub fn set_normalisation(&mut self, table: &[[f32; 3]; 256]) -> Result<(), EngineError> {
-        let channels = self.outline.net.input_shape().channels;
-        if channels != 3 {
-            let option = "the number of channels of images that come as bytes";
-            return Err(EngineError::Option { option, found: channels, range: "3" });
-        }
-        self.is_normalised = true;
-        self.replicas.iter().try_for_each(|replica| replica.set_normalisation(table))
-    }
-
-    /// Keeps images on every device, `[images, height, width, 3]`, in place of those that were kept, for steps on
-    /// [`StepImages::Kept`].
-    ///
-    /// # Errors
-    /// If these are no whole images of the network's size, or memory does not suffice.
-    pub fn keep_images(&mut self, pixels: &[u8]) -> Result<(), EngineError> {
-        let image = self.outline.net.input_shape().len();
-        let images = pixels.len() / image;
-        check_len(|| "the images to be kept".into(), pixels.len(), images * image, "whole images")?;
-        // Until all devices have them there are none.
-        self.kept = 0;
-        let plans = &self.plans;
-        self.replicas.iter_mut().try_for_each(|replica| replica.keep_images(plans, pixels))?;
-        self.kept = images;
-        Ok(())
-    }
-
-    /// A whole step on the devices: forward pass, loss, backward pass, update. `frozen` parameters stay as they are; so do all
-    /// if the loss is not finite. Waits for the outcome, and for that of steps that were begun before.
-    ///
-    /// # Errors
-    /// As [`begin_step`](Self::begin_step).
-    pub fn train_step(
-        &mut self,
-        images: &StepImages<'_>,
-        targets: &SoftTargets<'_>,
-        sgd: &Sgd,
-        frozen: &[bool],
-    ) -> Result<StepOutcome, EngineError> {
-        self.begin_step(images, targets, sgd, frozen)?;
-        let mut last = StepOutcome { loss: f64::NAN, correct: f64::NAN };
-        while let Some(outcome) = self.finish_step()? {
-            last = outcome;
-        }
-        Ok(last)
-    }
-
-    /// Begins a whole step, of as many images as there are targets, and waits for nothing.
-    ///
-    /// # Errors
-    /// As [`forward`](Self::forward); also if there is no loss, no normalisation of images that come as bytes, or images, targets
-    /// or `frozen` do not fit.
-    pub fn begin_step(
-        &mut self,
-        images: &StepImages<'_>,
-        targets: &SoftTargets<'_>,
-        sgd: &Sgd,
-        frozen: &[bool],
-    ) -> Result<(), EngineError> {
-        let batch = targets.first.len();
-        images.check(&self.outline, batch, self.kept)?;
-        let form = images.form(batch);
-        if form != ImageForm::Normalised && !self.is_normalised {
-            return Err(EngineError::NoNormalisation);
-        }
-        let classes = self.plans.step.as_ref().map(|(loss, _)| loss.classes).ok_or(EngineError::NoLoss)?;
-        targets.check(batch, classes)?;
-        self.check_frozen(frozen)?;
-        self.check_groups(batch)?;
-        self.trained_batch = None;
-        let pass = Pass::Step { batch, frozen: frozen.to_vec(), form };
-        let parts = self.outline.training_parts(batch);
-        self.prepare(&pass, &parts)?;
-        let outline = &self.outline;
-        on_all(&mut self.replicas, |replica, rank| {
-            replica.begin_step(outline, &pass, parts[rank], images, (targets, sgd))
-        })?;
-        self.begun += 1;
-        self.statistics_behind = true;
-        Ok(())
-    }
-
-    /// Waits for the first step whose outcome was not waited for, and gives it; nothing where there is no such step. After a loss
-    /// that is not finite, the steps that were begun before it was waited for have not changed any parameter either, and their
-    /// losses are no numbers.
-    ///
-    /// # Errors
-    /// If a device fails.
-    pub fn finish_step(&mut self) -> Result<Option<StepOutcome>, EngineError> {
-        if self.begun == 0 {
-            return Ok(None);
-        }
-        self.begun -= 1;
-        // All wait for their own: a device that fails in the middle would keep the others waiting, and nobody would ask it.
-        let outcomes = on_all(&mut self.replicas, |replica, _| replica.outcome())?;
-        let [loss, correct] = outcomes[0];
-        if !loss.is_finite() && self.begun == 0 {
-            self.replicas.iter().try_for_each(Replica::clear_outcome)?;
-        }
-        Ok(Some(StepOutcome { loss, correct }))
-    }
-
     /// Updates all parameters that are not frozen by their gradients.
     ///
     /// # Errors
@@ -455,13 +298,13 @@ impl CudaReplicas {
         self.replicas.iter_mut().try_for_each(|replica| replica.update(outline, sgd, frozen))
     }
 
-    fn check_frozen(&self, frozen: &[bool]) -> Result<(), EngineError> {
+    pub(super) fn check_frozen(&self, frozen: &[bool]) -> Result<(), EngineError> {
         let expected = self.outline.parameters.parameters();
         check_len(|| "the list of frozen parameters".into(), frozen.len(), expected, "one for each parameter")
     }
 
     /// Refuses batches in which a batch norm's variance would be undefined.
-    fn check_groups(&self, batch: usize) -> Result<(), EngineError> {
+    pub(super) fn check_groups(&self, batch: usize) -> Result<(), EngineError> {
         let smallest = self.outline.smallest_group(batch);
         let graph = &self.outline.graph;
         let single = graph.norms.iter().find(|norm| smallest * graph.values[norm.source].shape.pixels() == 1);
@@ -469,7 +312,7 @@ impl CudaReplicas {
     }
 
     /// Makes a pass ready on all devices, so that none begins what another cannot.
-    fn prepare(&mut self, pass: &Pass, parts: &[Part]) -> Result<(), EngineError> {
+    pub(super) fn prepare(&mut self, pass: &Pass, parts: &[Part]) -> Result<(), EngineError> {
         let (outline, plans) = (&self.outline, &self.plans);
         on_all(&mut self.replicas, |replica, rank| {
             let is_idle = parts[rank].images == 0 && matches!(pass, Pass::Evaluate { .. });
@@ -489,8 +332,15 @@ impl CudaReplicas {
     }
 }
 
+impl Drop for CudaReplicas {
+    fn drop(&mut self) {
+        // A device that goes takes the group with it, and others may still be at work on a step.
+        self.replicas.iter_mut().for_each(Replica::settle);
+    }
+}
+
 /// Lets every replica do something on a thread of its own, the first on the caller's.
-fn on_all<T: Send>(
+pub(super) fn on_all<T: Send>(
     replicas: &mut [Replica],
     work: impl Fn(&mut Replica, usize) -> Result<T, EngineError> + Sync,
 ) -> Result<Vec<T>, EngineError> {

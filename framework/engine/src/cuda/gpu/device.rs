@@ -129,7 +129,8 @@ impl Device for Gpu {
     }
 
     fn upload(&self, bytes: &[u8], to: Address) -> Result<(), Fault> {
-        self.lock().enter(|state| state.upload(bytes, to))
+        // It may take room first, which may be too little; then nothing was begun.
+        self.lock().enter_to_prepare(|state| state.upload(bytes, to))
     }
 
     fn download(&self, from: Address, bytes: &mut [u8]) -> Result<(), Fault> {

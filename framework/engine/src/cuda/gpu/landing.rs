@@ -9,14 +9,14 @@ use cudarc::driver::sys;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Memory of the host that the GPU writes by itself, and the event that it has. Downloads take one that nobody uses, and give it
-/// back.
+/// back; it goes with the GPU.
 pub(super) struct Landing {
     memory: PinnedMemory,
     arrived: Event,
 }
 
 impl Landing {
-    fn new(bytes: usize, context: &Context) -> Result<Self, Fault> {
+    pub(super) fn new(bytes: usize, context: &Context) -> Result<Self, Fault> {
         Ok(Self { memory: PinnedMemory::new(bytes, context)?, arrived: Event::new(context)? })
     }
 }
@@ -44,11 +44,19 @@ impl Flight {
             None => Landing::new(bytes, context)?,
         };
         let start = landing.memory.start().cast();
-        // SAFETY: the caller vouches for the source; the landing has room, and goes on living until the bytes have arrived.
+        // SAFETY: the caller vouches for the source; the landing has room, and lives until the bytes have arrived.
         let status = unsafe { sys::cuMemcpyDtoHAsync_v2(start, from.0, bytes, work.handle()) };
-        context.check(status, format_args!("begin to download {bytes} bytes"))?;
-        landing.arrived.record(work, context)?;
-        Ok(Self { landing: Some(landing), bytes, device })
+        let begun = context
+            .check(status, format_args!("begin to download {bytes} bytes"))
+            .and_then(|()| landing.arrived.record(work, context));
+        match begun {
+            Ok(()) => Ok(Self { landing: Some(landing), bytes, device }),
+            Err(fault) => {
+                // It may have been begun all the same.
+                landings.push(landing);
+                Err(fault)
+            }
+        }
     }
 
     /// Waits, unless that was done; the bytes are `None` then.
@@ -56,12 +64,15 @@ impl Flight {
         let Some(landing) = self.landing.take() else { return Ok(None) };
         let mut device = self.device.lock().unwrap_or_else(PoisonError::into_inner);
         device.enter(|state| {
-            state.wait_for(&landing.arrived)?;
-            let mut bytes = vec![0; self.bytes];
-            // SAFETY: the bytes have arrived, and there are as many.
-            unsafe { bytes.as_mut_ptr().copy_from_nonoverlapping(landing.memory.start(), self.bytes) };
+            let arrived = state.wait_for(&landing.arrived).map(|()| {
+                let mut bytes = vec![0; self.bytes];
+                // SAFETY: the bytes have arrived, and there are as many.
+                unsafe { bytes.as_mut_ptr().copy_from_nonoverlapping(landing.memory.start(), self.bytes) };
+                bytes
+            });
+            // Also where another GPU has failed: this one may still write, and to free memory would wait for it, for ever.
             state.landings.push(landing);
-            Ok(Some(bytes))
+            arrived.map(Some)
         })
     }
 }

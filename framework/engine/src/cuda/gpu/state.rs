@@ -18,6 +18,9 @@ use std::sync::Arc;
 /// Downloads of up to so many bytes (a loss) arrive in memory that the GPU writes by itself.
 const LANDING: usize = 64 << 10;
 
+/// Such downloads that may be under way.
+const LANDINGS: usize = 3;
+
 /// An open GPU. Its parts are closed in the order in which they stand here.
 pub(super) struct State {
     /// By the numbers of the lists that were recorded. They stand here, and not with the lists, because they must go before
@@ -63,7 +66,8 @@ impl State {
             modules: Modules::load(capability, precision.storage(), &context)?,
             staging: Staging::new(&context)?,
             landing: PinnedMemory::new(LANDING, &context)?,
-            landings: Vec::new(),
+            // Memory of the host is taken before anything is summed: taking it may wait for all GPUs that know each other.
+            landings: (0..LANDINGS).map(|_| Landing::new(LANDING, &context)).collect::<Result<_, _>>()?,
             workspace: None,
             precision,
             records: true,

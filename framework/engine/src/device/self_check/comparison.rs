@@ -1,7 +1,7 @@
 //! One network on the processor and on devices, step by step.
 
 use super::bounds::{Bounds, Kind, size};
-use super::images::KeptImages;
+use super::images::{KeptImages, MAPS};
 use super::network::{CLASSES, EXPERTS};
 use super::numbers::{Numbers, to_bf16};
 use crate::cuda::{CudaReplicas, Precision};
@@ -54,7 +54,7 @@ impl<'a> Comparison<'a> {
         let loss = LogitAdjustedCrossEntropy { adjustments };
         let kept = KeptImages::new(&mut numbers, net.input_shape(), precision);
         found.set_normalisation(&kept.table)?;
-        found.keep_images(&kept.bytes)?;
+        found.keep_images(&kept.bytes, MAPS)?;
         let bounds = Bounds::new(precision);
         Ok(Self { net, expected, found, precision, start, loss, numbers, kept, bounds })
     }

@@ -7,7 +7,7 @@ use balpoe_net::{Blend, PixelMap, Shape};
 /// Images that are kept; a step sees some of them twice and others not at all.
 const COUNT: usize = 9;
 /// Maps of each image.
-const MAPS: usize = 2;
+pub(super) const MAPS: usize = 2;
 
 /// The images, and what bytes are to the network.
 pub(super) struct KeptImages {
