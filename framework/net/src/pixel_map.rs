@@ -3,7 +3,7 @@
 ///
 /// In 16.16 fixed point, as Pillow steps an affine map: the pixel at (column x, row y) is the one at
 /// `(origin + x column_step + y row_step) >> 16` of an image of the same size, and black where that lies outside. Pairs are
-/// (column, row).
+/// (column, row). Devices take it as it lies in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct PixelMap {
